@@ -16,6 +16,7 @@ THRESHOLD = 0.6
 _SHINGLE = 3
 _BANDS, _ROWS = 24, 3
 _WORD = re.compile(r"[^\W_]+")
+_SIGNS = re.compile(r"[^\w\s]{32,}")  # normalising takes quadratic time in a run of combining marks
 
 
 def fold(text: str) -> str:
@@ -33,7 +34,8 @@ def fold(text: str) -> str:
     str
         Words of letters and digits, separated by single spaces.
     """
-    return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
+    normal = unicodedata.normalize("NFKC", _SIGNS.sub(" ", text))
+    return " ".join(_WORD.findall(normal.casefold()))
 
 
 class Components:
@@ -110,9 +112,9 @@ def near_groups(texts: Sequence[str], threshold: float = THRESHOLD) -> Groups:
         if f:
             group.join(i, first.setdefault(f, i))
     members = list(first.values())
-    shingles, starts = _shingles([folded[i] for i in members])
-    if not len(members):
+    if not members:
         return group.groups()
+    shingles, starts = _shingles([folded[i] for i in members])
     ends = np.append(starts[1:], len(shingles))
     for a, b in _candidates(shingles, starts):
         if group.find(members[a]) != group.find(members[b]):
@@ -124,19 +126,19 @@ def near_groups(texts: Sequence[str], threshold: float = THRESHOLD) -> Groups:
 
 def _shingles(folded: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
     """Hashes of each text's three-word shingles (a shorter text is one) and where each text's start."""
-    words = [text.split() for text in folded]
     numbers: dict[str, int] = {}
-    lengths = np.array([len(w) for w in words], dtype=np.intp)
-    ids = np.fromiter((numbers.setdefault(w, len(numbers)) for w in chain.from_iterable(words)), np.uint64)
+    lengths = np.array([text.count(" ") + 1 for text in folded], dtype=np.intp)
+    words = chain.from_iterable(map(str.split, folded))
+    ids = np.fromiter((numbers.setdefault(word, len(numbers)) for word in words), np.uint64)
     padded = np.concatenate([_mix(ids + np.uint64(1)), np.zeros(_SHINGLE - 1, np.uint64)])
-    owner = np.repeat(np.arange(len(words)), lengths)
+    owner = np.repeat(np.arange(len(folded)), lengths)
     position = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     hashes = np.zeros(len(ids), np.uint64)
     for offset in range(_SHINGLE):
         inside = position + offset < lengths[owner]
         word = np.where(inside, padded[offset : offset + len(ids)], np.uint64(0))
         hashes = _mix(hashes ^ word)
-    counts = np.maximum(lengths - _SHINGLE + 1, np.minimum(lengths, 1))
+    counts = np.maximum(lengths - _SHINGLE + 1, 1)
     kept = position < counts[owner]
     return hashes[kept], np.cumsum(counts) - counts
 
