@@ -1,4 +1,4 @@
-"""Compare two evaluations of the same labelled paragraphs: is the new model better, worse, or can nobody tell?"""
+"""Compare two evaluations of the same labelled paragraphs: better, worse, or cannot tell."""
 
 from __future__ import annotations
 
@@ -92,18 +92,18 @@ def _verdict(difference: float, interval: Interval, p_value: float, lower_is_bet
 def compare(report: Report, baseline: Report, name: str = "", draws: int = 2000, seed: int = 0) -> Comparison:
     """Compare a report with a baseline on the paragraphs both have read.
 
-    Paragraphs are paired by their text. The interval of a difference comes from a bootstrap that draws articles
-    with both models' predictions on them; the p-value from swapping the two models' predictions within articles
-    at random. A verdict needs both: the interval without 0 and p < 0.05. The verdict of the whole is that on
-    macro F1.
+    Paragraphs are paired by their text. The interval of a difference comes from a bootstrap that draws
+    articles with both models' predictions on them; the p-value from swapping the two models' predictions
+    within articles at random. A verdict needs both: the interval without 0 and p < 0.05. The verdict of the
+    whole is that on macro F1.
 
     Parameters
     ----------
     report : Report
         The new model's evaluation, with ``predictions``.
     baseline : Report
-        The other model's, on the same paragraphs or some of them: made now with another artifact, or an earlier
-        JSON report.
+        The other model's, on the same paragraphs or some of them: made now with another artifact, or an
+        earlier JSON report.
     name : str
         What to call the baseline.
     draws : int

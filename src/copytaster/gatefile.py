@@ -262,18 +262,19 @@ def parse_gates(text: str, file: str) -> Gates:
         scopes |= {("slice", name, value): slices[name][value] for name in slices for value in slices[name]}
     absent = {scope: _parse_absent(scopes[scope], scope, faults) for scope in scopes}
     places = _places(text)
-    gates = tuple(
+    gates = [
         replace(gate, line=1 + places.get(gate.key, places.get((*gate.key, gate.bound), -1)))
         for scope in scopes
         for gate in _parse_scope(scopes[scope], scope, faults)
-    )
+    ]
     empty = [scope for scope in scopes if scope and not scopes[scope]]
     faults += [f"{_dotted(scope)}: holds no gate" for scope in empty]
     if faults:
         raise UsageError(f"{file}: " + "\n".join(faults))
     if not gates and not digest:
         raise UsageError(f"{file} holds no gate", "Give a floor, such as macro_f1 = 0.8")
-    return Gates(file, gates, digest, 1 + places.get(("data_digest",), -1), tolerance, absent)
+    gates.sort(key=lambda gate: gate.line)
+    return Gates(file, tuple(gates), digest, 1 + places.get(("data_digest",), -1), tolerance, absent)
 
 
 def read_gates(path: str | Path) -> Gates:
