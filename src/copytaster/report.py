@@ -282,7 +282,7 @@ def to_github(report: Report) -> str:
     """Write a report as GitHub workflow commands, which annotate files.
 
     A failed gate is an error at its line of the gate file. The most confident mistakes are errors at their
-    lines of the labelled files if a gate failed, else warnings. GitHub shows ten annotations of a level a step.
+    lines of the labelled files if a gate failed, else warnings. GitHub shows ten of a level a step.
     """
     lines = [_annotation("notice", _headline(report), title="Evaluation")]
     failed = [check for check in report.get("gates", []) if not check["passed"]]
