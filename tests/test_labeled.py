@@ -52,7 +52,14 @@ def write(tmp_path):
 def test_article_form(write):
     path = write(ARTICLE)
     first, last = read_labeled([path])
-    about = {"article": "a1", "source": "written", "kind": "wire", "topic": "water", "variety": "US"}
+    about = {
+        "article": "a1",
+        "title": "Dam",
+        "source": "written",
+        "kind": "wire",
+        "topic": "water",
+        "variety": "US",
+    }
     place = {"split": "train", "file": str(path), "line": 1}
     assert first == Example("The dam broke.", "reporting", **about, **place)
     assert (last.label, last.index) == ("call-to-action", 2)
@@ -63,6 +70,14 @@ def test_paragraph_form(write, name):
     path = write({"text": "A", "label": "x"}, "", {"text": "B", "label": "y", "article": "q"}, name=name)
     examples = read_labeled([str(path)])
     assert [(e.text, e.article, e.line) for e in examples] == [("A", "", 1), ("B", "q", 3)]
+
+
+def test_index_is_given_or_counted(write):
+    rows = [
+        {"text": t, "label": "x", "article": "q", **more}
+        for t, more in (("A", {}), ("B", {"index": 4}), ("C", {}))
+    ]
+    assert [e.index for e in read_labeled([write(*rows)])] == [0, 4, 5]
 
 
 def test_folder_reads_itself_and_its_subfolders_once(write, tmp_path):
@@ -85,6 +100,7 @@ def test_folder_reads_itself_and_its_subfolders_once(write, tmp_path):
         ({"text": "A", "label": "opinon"}, "label 'opinon' unknown. Did you mean 'opinion'?"),
         ({"text": "A", "label": "opinion "}, "stray white space"),
         ({"text": "A", "label": "x", "split": "dev"}, "split 'dev' unknown"),
+        ({"text": "A", "label": "x", "index": -1}, "'index' must be a whole number"),
         ('{"text": "\\ud800", "label": "x"}', "half a surrogate pair"),
         ({"id": "a", "paragraphs": {}}, "'paragraphs' must be a list"),
         ({"id": "a", "paragraphs": []}, "'paragraphs' is empty"),

@@ -26,8 +26,10 @@ MAX_LINE = 64 * 2**20
 """Longest line of a labelled file, in bytes."""
 MIN_WORDS = 4
 """Fewest words by which a text can tie two articles together: "Sign the petition" recurs uncopied."""
+UNREADABLE = (OSError, EOFError, zlib.error)
+"""What reading a file, gzipped or not, may raise."""
 _FIRST = ("reporting", "opinion", "call-to-action")
-_ARTICLE_KEYS = ("source", "kind", "topic", "variety", "split", "annotator")
+_ARTICLE_KEYS = ("title", "source", "kind", "topic", "variety", "split", "annotator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Example:
         Its place in the article, from 0; unlabelled paragraphs count.
     annotator : str
         Who gave the label.
+    title : str
+        The article's title.
     """
 
     text: str
@@ -68,6 +72,7 @@ class Example:
     line: int = 0
     index: int = 0
     annotator: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +112,9 @@ def read_labeled(
 
     A file holds one JSON object a line: an article ``{"id", "paragraphs": [{"text", "label"}, ...]}`` with
     optional "title", "source", "kind", "topic", "variety", "split" and "annotator" (the last also on a
-    paragraph), or one paragraph ``{"text", "label"}`` with an optional "article" and the same others. A
-    paragraph whose label is null is not an example but counts in the order of its article. Other keys are
-    left alone.
+    paragraph), or one paragraph ``{"text", "label"}`` with an optional "article", "index" (its place there,
+    from 0; else the order of the lines) and the same others. A paragraph whose label is null is not an
+    example but counts in the order of its article. Other keys are left alone.
 
     Parameters
     ----------
@@ -132,10 +137,7 @@ def read_labeled(
         If anything is wrong; names the first ten faults, each with file and line, and counts the others.
     """
     examples, faults = scan(paths, labels, max_chars)
-    if faults:
-        shown = [str(fault) for fault in faults[:10]]
-        more = [f"and {len(faults) - 10} more"] if len(faults) > 10 else []
-        raise DataError("\n".join(shown + more))
+    refuse(faults)
     return examples
 
 
@@ -157,9 +159,43 @@ def scan(
         In the order of the files.
     """
     reader = _Reader(labels, max_chars)
-    for path in _files(paths, reader.faults):
+    for path in files(paths, reader.faults):
         reader.read(path)
     return reader.examples, reader.faults
+
+
+def from_records(
+    records: Iterable[tuple[str, int, object]], max_chars: int = MAX_CHARS
+) -> tuple[list[Example], list[Fault]]:
+    """Check records that come from elsewhere as the lines of a labelled file are checked.
+
+    Parameters
+    ----------
+    records : iterable of (str, int, object)
+        File, line and value, the value as a line of a labelled file would hold it.
+    max_chars : int
+        Longest paragraph, in characters.
+
+    Returns
+    -------
+    examples : list of Example
+        Every paragraph without a fault.
+    faults : list of Fault
+        In the order of the records.
+    """
+    reader = _Reader((), max_chars)
+    for file, line, record in records:
+        reader.place(file, line)
+        reader.read_record(record)
+    return reader.examples, reader.faults
+
+
+def refuse(faults: Sequence[Fault]) -> None:
+    """Raise one `DataError` that names the first ten faults and counts the others, if there are any."""
+    if faults:
+        shown = [str(fault) for fault in faults[:10]]
+        more = [f"and {len(faults) - 10} more"] if len(faults) > 10 else []
+        raise DataError("\n".join(shown + more))
 
 
 def label_order(examples: Iterable[Example]) -> tuple[str, ...]:
@@ -277,12 +313,16 @@ class _Reader:
         self._next_index: dict[tuple[str, str], int] = {}
         self._file, self._line = "", 0
 
+    def place(self, file: str, line: int) -> None:
+        self._file, self._line = file, line
+
     def read(self, path: Path) -> None:
-        self._file, self._line = str(path), 0
+        self.place(str(path), 0)
         try:
-            for self._line, line in _lines(path):
+            for number, line in lines(path):
+                self.place(str(path), number)
                 self._read_line(line)
-        except (OSError, EOFError, zlib.error) as error:
+        except UNREADABLE as error:
             self._fault("file", f"cannot be read: {error}")
 
     def _fault(self, code: str, message: str, hint: str = "") -> None:
@@ -301,12 +341,15 @@ class _Reader:
         except (ValueError, RecursionError) as error:
             self._fault("json", f"not JSON that can be read: {error}")
         else:
-            if not isinstance(record, dict):
-                self._fault("type", f"a JSON object is expected, found {_kind(record)}")
-            elif "paragraphs" in record:
-                self._read_article(record)
-            else:
-                self._read_paragraph(record)
+            self.read_record(record)
+
+    def read_record(self, record: object) -> None:
+        if not isinstance(record, dict):
+            self._fault("type", f"a JSON object is expected, found {_kind(record)}")
+        elif "paragraphs" in record:
+            self._read_article(record)
+        else:
+            self._read_paragraph(record)
 
     def _read_article(self, record: dict[str, Any]) -> None:
         article = self._string(record, "id", required=True)
@@ -336,7 +379,10 @@ class _Reader:
         about = {key: self._string(record, key) for key in _ARTICLE_KEYS}
         self._check_split(about["split"])
         key = (article, about["annotator"])
-        index = self._next_index.get(key, 0) if article else 0
+        index = record.get("index", self._next_index.get(key, 0) if article else 0)
+        if not isinstance(index, int) or isinstance(index, bool) or index < 0:
+            self._fault("type", "'index' must be a whole number from 0")
+            index = 0
         self._next_index[key] = index + 1
         self._add(record, "", article, about, index)
 
@@ -379,23 +425,32 @@ class _Reader:
             self._fault("split", f"split {_quoted(split)} unknown, 'train' or 'test' is expected")
 
 
-def _files(paths: Iterable[str | Path], faults: list[Fault]) -> Iterator[Path]:
+def files(paths: Iterable[str | Path], faults: list[Fault]) -> Iterator[Path]:
+    """Yield the files that `read_labeled` reads for some paths; a folder without any is a fault."""
     seen: set[Path] = set()
     for path in map(Path, paths):
-        files = [path]
+        found = [path]
         if path.is_dir():
             inside = [*path.glob("*"), *path.glob("*/*")]
-            files = sorted(p for p in inside if p.name.endswith(SUFFIXES) and p.is_file())
-            if not files:
+            found = sorted(p for p in inside if p.name.endswith(SUFFIXES) and p.is_file())
+            if not found:
                 faults.append(Fault("file", str(path), 0, "folder holds no .jsonl file"))
-        for file in files:
+        for file in found:
             if file.resolve() not in seen:
                 seen.add(file.resolve())
                 yield file
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not blank, numbered from 1; the first over-long one is cut and ends the file."""
+def lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines of a file that are not blank, numbered from 1, gunzipped and without a byte order mark.
+
+    The first line longer than `MAX_LINE` is cut there and ends the file.
+
+    Raises
+    ------
+    OSError, EOFError, zlib.error
+        See `UNREADABLE`.
+    """
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         number, line = 1, file.readline(MAX_LINE + 1).removeprefix(b"\xef\xbb\xbf")
         while line:
