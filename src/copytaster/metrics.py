@@ -308,11 +308,11 @@ def figures_of(labels: Sequence[str], tally: Tally) -> dict[Key, Floats]:
     return figures
 
 
-def _wilson(share: float, trials: float) -> Interval:
+def _wilson(share: float, trials: float) -> tuple[float, float]:
     z = 1.959964
     centre = share * trials + z * z / 2
     spread = z * math.sqrt(share * (1 - share) * trials + z * z / 4)
-    return [max(0.0, (centre - spread) / (trials + z * z)), min(1.0, (centre + spread) / (trials + z * z))]
+    return max(0.0, (centre - spread) / (trials + z * z)), min(1.0, (centre + spread) / (trials + z * z))
 
 
 def _interval(value: float, drawn: Floats, trials: float | None) -> Interval | None:
@@ -320,10 +320,11 @@ def _interval(value: float, drawn: Floats, trials: float | None) -> Interval | N
     if math.isnan(value) or not len(drawn):
         return None
     low, high = np.percentile(drawn, [50 - 50 * LEVEL, 50 + 50 * LEVEL]).tolist()
-    low, high = min(low, value), max(high, value)
-    if high - low > 1e-12:
-        return [low, high]
-    return None if trials is None else _wilson(min(1.0, max(0.0, value)), trials)
+    if max(high, value) - min(low, value) < 1e-12:
+        if trials is None:
+            return None
+        low, high = _wilson(min(1.0, max(0.0, value)), trials)
+    return [min(low, value), max(high, value)]
 
 
 def _trials(key: Key, labels: Sequence[str], articles: Tally, n_articles: int) -> float | None:
