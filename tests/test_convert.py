@@ -100,7 +100,7 @@ def test_files_of_every_format_are_told_apart(tmp_path, format):
             "prodigy.jsonl",
             [(MET, "reporting", "a1", "council-kim"), (SHOULD, "opinion", "", "")],
             [
-                "left out 2 paragraphs: rejected or ignored",
+                "left out 2 paragraphs: not accepted",
                 "left out 1 paragraphs: no label",
                 "left out keys: page (1)",
             ],

@@ -257,8 +257,8 @@ def _render_label_studio(examples: Sequence[Example]) -> tuple[str, list[str]]:
 
 def _parse_prodigy(source: Source) -> Records:
     for line, task in source.objects():
-        if task.get("answer", "accept") != "accept":
-            source.skipped["rejected or ignored"] += 1
+        if task.get("answer") != "accept":
+            source.skipped["not accepted"] += 1
             continue
         about = dict(task["meta"]) if isinstance(task.get("meta"), dict) else {}
         annotator = task.get("_annotator_id") or task.get("_session_id")
