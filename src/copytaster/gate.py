@@ -270,18 +270,17 @@ def _pinned(gate: Gate, measured: float, passed: bool) -> float:
 
 def _write(path: Path, text: str) -> None:
     path = path.resolve()
+    temporary = ""
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be rewritten: {error}") from None
-    try:
         with os.fdopen(handle, "wb") as file:
             file.write(text.encode("utf-8"))
         os.chmod(temporary, path.stat().st_mode & 0o777)
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    except OSError as error:
+        if temporary:
+            os.unlink(temporary)
+        raise UsageError(f"{path} cannot be rewritten: {error}") from None
 
 
 def update_gates(path: str | Path, report: Report, allow_lower: bool = False) -> list[str]:

@@ -258,6 +258,7 @@ def parse_gates(text: str, file: str) -> Gates:
         faults.append("baseline: must be a table")
     if not (_is_table_of_tables(slices) and all(map(_is_table_of_tables, slices.values()))):
         faults.append("slice: must hold tables such as [slice.source.wire]")
+        slices = {}
     else:
         scopes |= {("slice", name, value): slices[name][value] for name in slices for value in slices[name]}
     absent = {scope: _parse_absent(scopes[scope], scope, faults) for scope in scopes}
@@ -268,6 +269,7 @@ def parse_gates(text: str, file: str) -> Gates:
         for gate in _parse_scope(scopes[scope], scope, faults)
     ]
     empty = [scope for scope in scopes if scope and not scopes[scope]]
+    empty += [("slice", name) for name, values in slices.items() if not values]
     faults += [f"{_dotted(scope)}: holds no gate" for scope in empty]
     if faults:
         raise UsageError(f"{file}: " + "\n".join(faults))
