@@ -21,12 +21,14 @@ from copytaster.metrics import Interval, Measures, Report
 
 MOST_ROWS = 30
 LONGEST_NAME = 40
+LONGEST_PLACE = 80
 LONGEST_EXCERPT = 100
+LONGEST_CELL = 300
 LONGEST_LINE = 1000
 DIGITS = 6
 SCORES = ("precision", "recall", "f1")
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff"
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff"
     "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _COMMAND = re.compile(r"^:(?=:)|##(?=\w*\[)")
@@ -56,12 +58,12 @@ def one_line(text: str, limit: int = LONGEST_LINE) -> str:
     return folded if len(folded) <= limit else folded[: limit - 1] + "…"
 
 
-def _markdown(text: str) -> str:
+def _markdown(text: str, limit: int = LONGEST_LINE) -> str:
     """Escape for GitHub Markdown.
 
     A mention or an issue number would be found in the finished page too, so a zero-width space breaks it.
     """
-    escaped = _MARKUP.sub(r"\\\g<0>", one_line(text))
+    escaped = _MARKUP.sub(r"\\\g<0>", one_line(text, limit))
     escaped = html.escape(escaped, quote=False)
     return _LINK.sub(lambda found: f"&#{ord(found[0])};" + "&#8203;" * (found[0] in "@#"), escaped)
 
@@ -114,7 +116,10 @@ def _comparison(report: Report) -> _Section:
     ]
     differences = comparison["differences"]
     figures = {"macro F1": differences["macro_f1"], "accuracy": differences["accuracy"]}
-    figures |= {f"{label} F1": differences["labels"][label]["f1"] for label in report["label_order"]}
+    figures |= {
+        f"{one_line(label, LONGEST_NAME)} F1": differences["labels"][label]["f1"]
+        for label in report["label_order"]
+    }
     figures["calibration error"] = differences["calibration"]["error"]
     rows = []
     for name, figure in figures.items():
@@ -134,7 +139,8 @@ def _scores(report: Report) -> _Section:
     for label in report["label_order"]:
         scores, bounds = figures["labels"][label], intervals["labels"][label]
         cells = [_figure(scores[score], bounds[score]) for score in SCORES]
-        rows.append((label, *cells, f"{scores['support']:,}" if scores["support"] else "absent"))
+        support = f"{scores['support']:,}" if scores["support"] else "absent"
+        rows.append((one_line(label, LONGEST_NAME), *cells, support))
     for average in ("macro", "weighted"):
         keys = [f"{average}_{score}" for score in SCORES]
         rows.append((f"{average} average", *(_figure(figures[key], intervals[key]) for key in keys), ""))
@@ -144,7 +150,7 @@ def _scores(report: Report) -> _Section:
 
 
 def _confusion(report: Report) -> _Section:
-    labels = report["label_order"]
+    labels = [one_line(label, LONGEST_NAME) for label in report["label_order"]]
     rows = [(label, *(f"{n:,}" for n in row)) for label, row in zip(labels, report["confusion"], strict=True)]
     return _Section("Confusion", ["Rows: as labelled. Columns: as predicted."], ("", *labels), rows)
 
@@ -204,9 +210,9 @@ def _mistakes(report: Report) -> _Section:
     rows = [
         (
             f"{mistake['confidence']:.3f}",
-            mistake["gold"],
-            mistake["predicted"],
-            f"{mistake['file']}:{mistake['line']}",
+            one_line(mistake["gold"], LONGEST_NAME),
+            one_line(mistake["predicted"], LONGEST_NAME),
+            f"{one_line(mistake['file'], LONGEST_PLACE)}:{mistake['line']}",
             one_line(mistake["text"], LONGEST_EXCERPT),
         )
         for mistake in report["errors"]
@@ -234,7 +240,7 @@ def to_text(report: Report) -> str:
     """Write a report for the terminal: plain text, aligned, without colour."""
     blocks = [[_headline(report)]]
     for section in _sections(report):
-        rows = [[one_line(cell) for cell in row] for row in (section.header, *section.rows)]
+        rows = [[one_line(cell, LONGEST_CELL) for cell in row] for row in (section.header, *section.rows)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         block = [section.title, *("  " + one_line(line) for line in section.lines)]
         for row in rows:
@@ -254,7 +260,7 @@ def to_markdown(report: Report) -> str:
     """
     blocks = ["## Evaluation", _markdown(_headline(report))]
     for section in _sections(report):
-        rows = [[_markdown(cell) for cell in row] for row in (section.header, *section.rows)]
+        rows = [[_markdown(cell, LONGEST_CELL) for cell in row] for row in (section.header, *section.rows)]
         rule = ["---" if i < section.left else "--:" for i in range(len(section.header))]
         table = "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], rule, *rows[1:]))
         title = _markdown(section.title)
@@ -266,16 +272,16 @@ def to_markdown(report: Report) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _annotation(level: str, message: str, **properties: str | int) -> str:
+def _annotation(level: str, *message: str, **properties: str | int) -> str:
     def escape(text: str) -> str:
-        return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        return one_line(text).replace("%", "%25")
 
     named = ",".join(
-        f"{name}={escape(_HIDDEN.sub('', str(value))).replace(':', '%3A').replace(',', '%2C')}"
+        f"{name}={escape(str(value)).replace(':', '%3A').replace(',', '%2C')}"
         for name, value in properties.items()
         if value
     )
-    return f"::{level} {named}::{escape(one_line(message))}"
+    return f"::{level} {named}::{'%0A'.join(map(escape, message))}"
 
 
 def to_github(report: Report) -> str:
@@ -292,9 +298,9 @@ def to_github(report: Report) -> str:
     ]
     for mistake in report.get("errors", []):
         labels = f"labelled {mistake['gold']}, predicted {mistake['predicted']} ({mistake['confidence']:.3f})"
-        message = f"{labels}: {one_line(mistake['text'], LONGEST_EXCERPT)}"
-        level = "error" if failed else "warning"
-        lines.append(_annotation(level, message, file=mistake["file"], line=mistake["line"], title="Mistake"))
+        place: dict[str, str | int] = {"file": mistake["file"], "line": mistake["line"]}
+        text = one_line(mistake["text"], LONGEST_EXCERPT)
+        lines.append(_annotation("error" if failed else "warning", labels, text, **place, title="Mistake"))
     return "\n".join(lines) + "\n"
 
 
