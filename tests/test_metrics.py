@@ -165,6 +165,15 @@ def test_the_bootstrap_draws_whole_articles():
         assert drawn["coverage", "0"][draw] == pytest.approx((predicted == gold)[kept].mean())
 
 
+def test_the_interval_of_the_calibration_error_is_not_pushed_up_by_its_bias():
+    outcomes = []
+    for seed in range(30):
+        gold, proba, articles = sample(seed, n=300, n_articles=60)  # calibrated by construction
+        low, high = evaluate(LABELS, gold, proba, articles, draws=300)["intervals"]["calibration"]["error"]
+        outcomes.append(low < 0.01 < high)
+    assert sum(outcomes) >= 25
+
+
 def test_draws_do_not_depend_on_how_they_are_cut_into_blocks():
     sums = np.random.default_rng(0).random((30_000, 1))
     assert np.allclose(resample(sums, 140, seed=1)[:130], resample(sums, 130, seed=1), rtol=1e-12)

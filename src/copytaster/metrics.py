@@ -29,10 +29,13 @@ Interval = list[float]
 BINS = 10
 COVERAGES = (50, 70, 90, 100)
 LEVEL = 0.95
-FEW_ARTICLES = 10
+FEW_ARTICLES = 20
+"""Below it intervals are too narrow: with 10 simulated articles they held the truth in 81 to 91 % of samples,
+with 20 in 89 to 93 %, with 50 and 200 in 92 to 96 % (of 300; the calibration error's in 86 to 90 %)."""
 LONGEST_TEXT = 500
 NO_VALUE = "(none)"
 LENGTHS = (20, 60, 120)
+_BIASED: Key = ("calibration", "error")
 
 
 class Scores(TypedDict):
@@ -346,11 +349,13 @@ def _trials(key: Key, labels: Sequence[str], articles: Tally, n_articles: int) -
 
 
 def intervals_of(labels: Sequence[str], sums: Floats, draws: int, seed: int) -> dict[Key, Interval | None]:
-    """Give every figure its 95 % percentile interval from `resample`.
+    """Give every figure its 95 % interval from `resample`.
 
-    The interval always holds the measured value. A share that is the same in every draw, such as a recall of
-    1, leaves the bootstrap nothing to vary: its interval is Wilson's with one trial an article, which is
-    cautious.
+    It is the percentile interval, but for the calibration error the basic one: that error leans high, in a
+    draw twice as much as in the sample, and reflecting the draws at the measured value takes the lean away.
+
+    The interval always holds the measured value. A share that is the same in every draw, such as a recall of 1,
+    leaves the bootstrap nothing to vary: its interval is Wilson's with one trial an article, which is cautious.
 
     Parameters
     ----------
@@ -371,6 +376,7 @@ def intervals_of(labels: Sequence[str], sums: Floats, draws: int, seed: int) -> 
     References
     ----------
     Efron (1979), Bootstrap methods: another look at the jackknife.
+    Davison and Hinkley (1997), Bootstrap methods and their application, chapter 5.
     Wilson (1927), Probable inference, the law of succession, and statistical inference.
     """
     n_labels = len(labels)
@@ -378,6 +384,7 @@ def intervals_of(labels: Sequence[str], sums: Floats, draws: int, seed: int) -> 
     if not draws:
         return dict.fromkeys(values)
     drawn = figures_of(labels, Tally.of(resample(sums, draws, seed), n_labels))
+    drawn[_BIASED] = np.maximum(2 * values[_BIASED] - drawn[_BIASED], 0.0)
     articles = Tally.of((sums > 0).sum(axis=0).astype(np.float64), n_labels)
     return {
         key: _interval(float(value), drawn[key], _trials(key, labels, articles, len(sums)))
@@ -470,7 +477,7 @@ def _measure(
         .tolist(),
         "intervals": {
             "level": LEVEL,
-            "method": "percentile bootstrap of articles",
+            "method": "bootstrap of articles: percentile; basic for the calibration error",
             "draws": draws,
             "seed": seed,
             **nest({key: value for key, value in intervals.items() if key[0] != "reliability"}),
