@@ -82,8 +82,8 @@ def test_files_of_every_format_are_told_apart(tmp_path, format):
                 (COME, "call-to-action", "", ""),
             ],
             [
-                "left out 1 paragraphs: no label",
-                "left out 1 paragraphs: several labels",
+                "left out 1 paragraph: no label",
+                "left out 1 paragraph: several labels",
                 "left out keys: page (1)",
             ],
         ),
@@ -94,14 +94,14 @@ def test_files_of_every_format_are_told_apart(tmp_path, format):
                 (MET, "opinion", "a1", "8"),
                 (SHOULD, "opinion", "", "7"),
             ],
-            ["left out 1 paragraphs: no label", "left out keys: url (2)"],
+            ["left out 1 paragraph: no label", "left out keys: url (2)"],
         ),
         (
             "prodigy.jsonl",
             [(MET, "reporting", "a1", "council-kim"), (SHOULD, "opinion", "", "")],
             [
                 "left out 2 paragraphs: not accepted",
-                "left out 1 paragraphs: no label",
+                "left out 1 paragraph: no label",
                 "left out keys: page (1)",
             ],
         ),
@@ -111,7 +111,7 @@ def test_files_of_every_format_are_told_apart(tmp_path, format):
                 ("The council met on Monday .", "reporting", "", ""),
                 (COME[:-1] + " .", "call-to-action", "", ""),
             ],
-            ["left out 1 paragraphs: several labels"],
+            ["left out 1 paragraph: several labels"],
         ),
         (
             "spreadsheet.csv",
@@ -119,7 +119,7 @@ def test_files_of_every_format_are_told_apart(tmp_path, format):
                 ('The council met; it sat for "two" hours.', "reporting", "a1", ""),
                 ("- It should have met on Friday.", "opinion", "a1", ""),
             ],
-            ["left out 1 paragraphs: no label", "left out keys: page (2)"],
+            ["left out 1 paragraph: no label", "left out keys: page (2)"],
         ),
     ],
 )
@@ -185,7 +185,7 @@ def test_a_paragraph_left_out_leaves_its_place(tmp_path):
     }
     (tmp_path / "x.jsonl").write_text(json.dumps(record), encoding="utf-8")
     notes = convert(tmp_path / "x.jsonl", tmp_path / "y.jsonl", to_format="copytaster")
-    assert notes == ["left out 1 paragraphs: no label"]
+    assert notes == ["left out 1 paragraph: no label"]
     assert read_labeled([tmp_path / "y.jsonl"])[0].index == 1
 
 

@@ -85,6 +85,7 @@ def test_folder_reads_itself_and_its_subfolders_once(write, tmp_path):
     inner = write({"text": "B", "label": "x"}, name="sub/a.jsonl")
     write("not labelled data", name="README.md")
     assert [e.text for e in read_labeled([tmp_path, inner])] == ["A", "B"]
+    assert [e.text for e in read_labeled(str(inner))] == ["B"]
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def read(path: str | Path, format: str = "") -> tuple[list[Example], list[str]]:
 
     examples, wrong = from_records(records())
     refuse(faults + wrong)
-    notes = [f"left out {n} paragraphs: {reason}" for reason, n in skipped.items() if n]
+    notes = [f"left out {n} paragraph{'s' * (n != 1)}: {reason}" for reason, n in skipped.items() if n]
     if unused:
         notes.append(f"left out keys: {', '.join(f'{key} ({n})' for key, n in sorted(unused.items()))}")
     return examples, notes

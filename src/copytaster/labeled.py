@@ -428,7 +428,7 @@ class _Reader:
 def files(paths: Iterable[str | Path], faults: list[Fault]) -> Iterator[Path]:
     """Yield the files that `read_labeled` reads for some paths; a folder without any is a fault."""
     seen: set[Path] = set()
-    for path in map(Path, paths):
+    for path in map(Path, [paths] if isinstance(paths, (str, Path)) else paths):
         found = [path]
         if path.is_dir():
             inside = [*path.glob("*"), *path.glob("*/*")]
