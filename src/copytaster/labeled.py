@@ -82,7 +82,7 @@ class Fault:
     Attributes
     ----------
     code : str
-        "file", "encoding", "json", "key", "type", "label", "empty-text", "long-text", "split" or
+        "file", "encoding", "json", "csv", "key", "type", "label", "empty-text", "long-text", "split" or
         "duplicate-id".
     file : str
         The file.
