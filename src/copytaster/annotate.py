@@ -1,0 +1,306 @@
+"""Label the paragraphs of articles: the model's probabilities turned into one verdict a paragraph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from copytaster.article import CLASSIFIED, Article, from_paragraphs, segment
+from copytaster.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from copytaster.model import Model
+
+_Verdict = tuple["str | None", str, "float | None", "dict[str, float] | None"]
+
+STATUSES = ("labelled", "unsure", "out_of_domain", "not_classified")
+READERS = ("fast", "careful", "both")
+BATCH = 256
+"""Paragraphs given to the model at a time."""
+MIN_DOMAIN = 0.5
+
+
+class Annotation(NamedTuple):
+    """What is said of one paragraph.
+
+    Attributes
+    ----------
+    article : str
+        Id of its article.
+    paragraph : int
+        Its place there, from 0; every block counts.
+    start, end : int
+        Its borders in characters of the article's text.
+    kind : str
+        One of `copytaster.article.KINDS`.
+    label : str or None
+        Its label; None unless the status is "labelled".
+    status : str
+        One of `STATUSES`: "labelled"; "unsure", where the highest probability lies below the least confidence
+        asked for; "out_of_domain", where the text is unlike anything the model has learnt from; or
+        "not_classified", for headings and furniture.
+    confidence : float or None
+        The highest probability, in 0 ... 1; None where the paragraph is not classified.
+    probabilities : dict of str to float or None
+        By label, in the order of the model's; they sum to 1.
+    text : str
+        The paragraph as it stands.
+    evidence : object or None
+        Why: the model's `Explanation`, where asked for.
+    """
+
+    article: str
+    paragraph: int
+    start: int
+    end: int
+    kind: str
+    label: str | None
+    status: str
+    confidence: float | None
+    probabilities: dict[str, float] | None
+    text: str
+    evidence: Any = None
+
+
+class Annotator:
+    """A model together with what is to be done with its probabilities.
+
+    Parameters
+    ----------
+    model : Model
+        Gives probabilities.
+    min_confidence : float, default 0
+        A paragraph whose highest probability is lower is "unsure".
+    explain : bool, default False
+        Whether to give the evidence for each label.
+    reader : str, default "fast"
+        What the model is called in the output.
+    """
+
+    def __init__(
+        self, model: Model, *, min_confidence: float = 0.0, explain: bool = False, reader: str = "fast"
+    ) -> None:
+        self.model = model
+        self.min_confidence = min_confidence
+        self.explain = explain
+        self.reader = reader
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order of the columns of `predict_proba`."""
+        return self.model.labels
+
+    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the probability of each label for each paragraph.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            ``n`` paragraphs.
+
+        Returns
+        -------
+        ndarray of float, shape (n, K)
+            Rows sum to 1; columns in the order of `labels`.
+        """
+        return self.model.predict_proba(texts)
+
+    def annotate(self, text: str, id: str = "") -> list[Annotation]:
+        """Cut one article into paragraphs and label them.
+
+        Parameters
+        ----------
+        text : str
+            Plain or Markdown text.
+        id : str
+            What to call the article.
+
+        Returns
+        -------
+        list of Annotation
+            One a block, in order.
+        """
+        return self.annotate_all([Article(id, text, segment(text))])[0]
+
+    def annotate_articles(
+        self, articles: Iterable[Article], batch: int = BATCH
+    ) -> Iterator[tuple[Article, list[Annotation]]]:
+        """Label the paragraphs of a stream of articles.
+
+        Parameters
+        ----------
+        articles : iterable of Article
+            Read as far as the next batch needs.
+        batch : int
+            Articles held at a time; the output does not depend on it.
+
+        Yields
+        ------
+        (Article, list of Annotation)
+            In the order of the articles.
+        """
+        stream = iter(articles)
+        while group := list(islice(stream, batch)):
+            yield from zip(group, self.annotate_all(group), strict=True)
+
+    def annotate_all(self, articles: Sequence[Article]) -> list[list[Annotation]]:
+        """Label the paragraphs of several articles at once.
+
+        Parameters
+        ----------
+        articles : sequence of Article
+            Any number.
+
+        Returns
+        -------
+        list of list of Annotation
+            One list an article, one annotation a block.
+        """
+        texts = [p.text for article in articles for p in article.paragraphs if p.kind in CLASSIFIED]
+        verdicts = self._verdicts(texts)
+        return [
+            [
+                Annotation(
+                    article.id,
+                    i,
+                    p.start,
+                    p.end,
+                    p.kind,
+                    *(next(verdicts) if p.kind in CLASSIFIED else _NO_VERDICT),
+                    p.text,
+                    self.model.explain(p.text) if self.explain and p.kind in CLASSIFIED else None,
+                )
+                for i, p in enumerate(article.paragraphs)
+            ]
+            for article in articles
+        ]
+
+    def _verdicts(self, texts: Sequence[str]) -> Iterator[_Verdict]:
+        labels = self.labels
+        for at in range(0, len(texts), BATCH):
+            batch = texts[at : at + BATCH]
+            probabilities = self.model.predict_proba(batch)
+            known = self.model.in_domain(batch)
+            rows = zip(
+                probabilities.argmax(axis=1).tolist(), probabilities.tolist(), known.tolist(), strict=True
+            )
+            for best, row, familiar in rows:
+                confidence = row[best]
+                if familiar < MIN_DOMAIN:
+                    label, status = None, "out_of_domain"
+                elif confidence < self.min_confidence:
+                    label, status = None, "unsure"
+                else:
+                    label, status = labels[best], "labelled"
+                yield label, status, confidence, dict(zip(labels, row, strict=True))
+
+
+_NO_VERDICT: _Verdict = (None, "not_classified", None, None)
+
+
+def load(path: str | Path | None = None, *, min_confidence: float = 0.0, reader: str = "fast") -> Annotator:
+    """Load a model to label paragraphs with.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        An artifact that ``copytaster train`` wrote; without, the one that ships with the package.
+    min_confidence : float, default 0
+        See `Annotator`.
+    reader : {"fast", "careful", "both"}
+        Which of the artifact's readers to use.
+
+    Returns
+    -------
+    Annotator
+
+    Raises
+    ------
+    ArtifactError
+        If there is no such artifact, or it is not one.
+    UsageError
+        If the reader is unknown or its extra is not installed.
+    """
+    from copytaster.artifact import load as load_artifact
+
+    model = load_artifact(path)
+    if reader not in READERS:
+        raise UsageError(f"reader {reader!r} unknown", f"Name one of {', '.join(READERS)}")
+    if reader != "fast":
+        try:
+            from copytaster.careful import wrap
+        except ImportError:
+            raise UsageError(
+                f"--reader {reader} needs more than is installed", "pip install 'copytaster[careful]'"
+            ) from None
+        model = wrap(model, reader)
+    return Annotator(model, min_confidence=min_confidence, reader=reader)
+
+
+_shared = lru_cache(maxsize=4)(load)
+
+
+def annotate_batch(
+    articles: Iterable[Mapping[str, Any]], model: str | Path | None = None, min_confidence: float = 0.0
+) -> list[dict[str, Any]]:
+    """Label the paragraphs of some articles: a plain function to map over the partitions of a cluster.
+
+    The model is loaded once a process.
+
+    Parameters
+    ----------
+    articles : iterable of mapping
+        Each ``{"id": ..., "text": ...}`` or ``{"id": ..., "paragraphs": [...]}``.
+    model : str or Path, optional
+        An artifact that every process can read; without, the one that ships with the package.
+    min_confidence : float, default 0
+        See `Annotator`.
+
+    Returns
+    -------
+    list of dict
+        One a paragraph, with the keys of ``copytaster predict -f jsonl``.
+
+    Raises
+    ------
+    DataError
+        If an article holds neither a string "text" nor a list of strings "paragraphs".
+    """
+    annotator = _shared(model, min_confidence=min_confidence)
+    read = [_from_mapping(i, article) for i, article in enumerate(articles)]
+    return [
+        row(annotation, annotator.reader)
+        for start in range(0, len(read), BATCH)
+        for annotations in annotator.annotate_all(read[start : start + BATCH])
+        for annotation in annotations
+    ]
+
+
+def row(annotation: Annotation, reader: str = "fast") -> dict[str, Any]:
+    """Return an annotation under the names of ``predict -f jsonl``; probabilities are not rounded."""
+    values = annotation._asdict()
+    evidence = values.pop("evidence")
+    text = values.pop("text")
+    found = {"id": values.pop("article"), **values, "reader": reader, "text": text}
+    return found if evidence is None else {**found, "evidence": evidence.to_dict()}
+
+
+def _from_mapping(index: int, article: Mapping[str, Any]) -> Article:
+    name = str(article.get("id", index))
+    text, strings = article.get("text"), article.get("paragraphs")
+    if strings is not None:
+        given = list(strings)
+        if not all(isinstance(string, str) for string in given):
+            raise DataError(f"article {name!r}: 'paragraphs' is not a list of strings")
+        text, paragraphs = from_paragraphs(given)
+        return Article(name, text, paragraphs)
+    if not isinstance(text, str):
+        raise DataError(f"article {name!r}: neither a string 'text' nor a list 'paragraphs'")
+    return Article(name, text, segment(text))

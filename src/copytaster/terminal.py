@@ -1,0 +1,101 @@
+"""Text on a terminal: nothing an article holds reaches it as a command, and lines fit its width."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from typing import TextIO
+
+UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufdd0-\ufdef\ufeff"
+    "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Control characters, bidirectional and invisible ones, and halves of surrogate pairs."""
+_PALETTE = ("36", "33", "35", "32", "34", "31")
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def visible(text: str) -> str:
+    r"""Escape what a terminal would obey or hide, so that it is seen instead.
+
+    Parameters
+    ----------
+    text : str
+        Anything.
+
+    Returns
+    -------
+    str
+        Printable text; an escape character has become ``\x1b``, an undecodable byte of a file name ``\xff``.
+    """
+    return text if text.isprintable() else UNSAFE.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def one_line(text: str) -> str:
+    """Fold white space to single spaces and escape what is unsafe."""
+    return visible(" ".join(text.split()))
+
+
+def columns(text: str) -> int:
+    """Return the number of terminal columns of a text: wide characters count two, combining ones none."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.combining(character) or character in "\u200c\u200d\ufe0e\ufe0f":
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break words into lines of at most `width` columns (at least 2); a word longer than a line is cut."""
+    lines, line, used = [], "", 0
+    for word in text.split(" "):
+        for piece, size in _pieces(word, width):
+            if line and used + 1 + size > width:
+                lines.append(line)
+                line, used = "", 0
+            line = f"{line} {piece}" if line else piece
+            used += size + (used > 0)
+    return [*lines, line]
+
+
+def _pieces(word: str, width: int) -> list[tuple[str, int]]:
+    if len(word) * 2 <= width:
+        return [(word, columns(word))]
+    pieces, start, used = [], 0, 0
+    for i, size in enumerate(map(_columns, word)):
+        if used + size > width:
+            pieces.append((word[start:i], used))
+            start, used = i, 0
+        used += size
+    return [*pieces, (word[start:], used)]
+
+
+def bar(share: float, width: int = 8) -> str:
+    """Draw a share in 0 ... 1 as a bar of `width` columns."""
+    eighths = round(share * width * 8)
+    return ("█" * (eighths // 8) + _EIGHTHS[eighths % 8]).rstrip().ljust(width)
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Say whether to colour what is written to a stream: a terminal, and neither NO_COLOR nor TERM=dumb."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, *codes: str) -> str:
+    """Wrap a text in SGR codes."""
+    return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if codes else text
+
+
+def colour_of(index: int) -> str:
+    """Return the SGR code for the label of an index: cyan, yellow, magenta, which colour-blind eyes tell apart."""
+    return _PALETTE[index % len(_PALETTE)]

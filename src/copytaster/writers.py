@@ -1,0 +1,306 @@
+"""The formats of ``predict``: annotated articles to text, JSONL or CSV; HTML and JSON-LD have their own modules."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol
+
+from copytaster.annotate import Annotation
+from copytaster.article import Article
+from copytaster.errors import UsageError
+from copytaster.terminal import bar, colour_of, columns, one_line, paint, visible, wrap
+
+FORMATS = ("text", "jsonl", "csv", "html", "jsonld")
+quote = json.JSONEncoder(ensure_ascii=False).encode
+_MODULES = {"html": "copytaster.page", "jsonld": "copytaster.webannotation"}
+
+
+class Writer(Protocol):
+    """Turns annotated articles into text, one after the other.
+
+    Attributes
+    ----------
+    independent : bool
+        Whether the text of an article depends on nothing but the article, so that any process can write it.
+    """
+
+    independent: bool
+
+    def start(self) -> str:
+        """Return what stands before the first article."""
+
+    def article(self, article: Article, annotations: Sequence[Annotation]) -> str:
+        """Return one article: complete lines, or nothing."""
+
+    def end(self) -> str:
+        """Return what stands after the last article."""
+
+
+class LineWriter:
+    """What the writers of independent lines share."""
+
+    independent = True
+
+    def start(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def end(self) -> str:
+        """Return nothing."""
+        return ""
+
+
+class JsonlWriter(LineWriter):
+    """One JSON object a paragraph, on a line.
+
+    The keys are those of `copytaster.annotate.row`; numbers between 0 and 1 have four decimals.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        The labels, in the order of the probabilities.
+    reader : str
+        The value of the key "reader".
+    """
+
+    def __init__(self, labels: Sequence[str], reader: str = "fast") -> None:
+        keys = [quote(label).replace("%", "%%") for label in labels]
+        start = '{"id": %s, "paragraph": %d, "start": %d, "end": %d, "kind": "%s", "label": %s, '
+        end = f'"status": "%s", "reader": {quote(reader)}, "text": %s'
+        each = ", ".join(f"{key}: %.4f" for key in keys)
+        self._classified = f'{start}"confidence": %.4f, "probabilities": {{{each}}}, {end}'
+        self._bare = f'{start}"confidence": null, "probabilities": null, {end}'
+        self._label = {label: quote(label) for label in labels} | {None: "null"}
+
+    def article(self, article: Article, annotations: Sequence[Annotation]) -> str:
+        """Return one line a paragraph."""
+        name, label_of, classified, bare = quote(article.id), self._label, self._classified, self._bare
+        lines = []
+        for _, i, start, end, kind, label, status, confidence, chances, text, evidence in annotations:
+            if chances is None:
+                line = bare % (name, i, start, end, kind, label_of[label], status, quote(text))
+            else:
+                line = classified % (
+                    name, i, start, end, kind, label_of[label], confidence, *chances.values(), status, quote(text)
+                )  # fmt: skip
+            lines.append(line)
+            lines.append("}\n" if evidence is None else f', "evidence": {quote(evidence.to_dict())}}}\n')
+        return "".join(lines)
+
+
+class CsvWriter(LineWriter):
+    """A table for spreadsheets: a header, then one row a paragraph.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        The labels, each a column of probabilities.
+    reader : str
+        The value of the column "reader".
+    raw : bool, default False
+        Without, a byte order mark tells spreadsheets the encoding, and a cell that one would take for a formula
+        begins with an apostrophe. With, every cell is exactly what it stands for.
+    explain : bool, default False
+        Whether there is a column "evidence".
+    """
+
+    def __init__(
+        self, labels: Sequence[str], reader: str = "fast", *, raw: bool = False, explain: bool = False
+    ) -> None:
+        self._labels, self._reader, self._raw, self._explain = tuple(labels), reader, raw, explain
+
+    def start(self) -> str:
+        """Return the header."""
+        header = ["id", "paragraph", "start", "end", "kind", "label", "status", "confidence"]
+        header += [*self._labels, "reader", "text", *(["evidence"] if self._explain else [])]
+        return ("" if self._raw else "\ufeff") + self._table([header])
+
+    def article(self, article: Article, annotations: Sequence[Annotation]) -> str:
+        """Return one row a paragraph."""
+        return self._table([self._row(annotation) for annotation in annotations])
+
+    def _row(self, annotation: Annotation) -> list[str]:
+        chances = annotation.probabilities
+        numbers = [""] * (1 + len(self._labels))
+        if chances is not None:
+            numbers = [f"{number:.4f}" for number in (annotation.confidence, *chances.values())]
+        evidence = [str(annotation.evidence or "")] if self._explain else []
+        return [
+            annotation.article,
+            *map(str, annotation[1:4]),
+            annotation.kind,
+            annotation.label or "",
+            annotation.status,
+            *numbers,
+            self._reader,
+            annotation.text,
+            *evidence,
+        ]
+
+    def _table(self, rows: Sequence[Sequence[str]]) -> str:
+        from copytaster.formats import guard
+
+        out = io.StringIO(newline="")
+        writer = csv.writer(out, lineterminator="\n")
+        for row in rows:
+            writer.writerow(row if self._raw else [guard(cell.replace("\0", "")) for cell in row])
+        return out.getvalue()
+
+
+class TextWriter(LineWriter):
+    """Three columns parted by tabs: label, confidence and text, for other programs.
+
+    A paragraph without a label has "-", or its status where it is "unsure" or "out_of_domain"; without
+    probabilities its confidence is "-". White space in the text is folded, control characters are escaped.
+    With evidence there is a fourth column.
+    """
+
+    def article(self, article: Article, annotations: Sequence[Annotation]) -> str:
+        """Return one line a paragraph."""
+        return "".join(map(self._line, annotations))
+
+    def _line(self, annotation: Annotation) -> str:
+        cells = [_verdict(annotation), "-", one_line(annotation.text)]
+        if annotation.confidence is not None:
+            cells[1] = f"{annotation.confidence:.4f}"
+        if annotation.evidence is not None:
+            cells.append(one_line(str(annotation.evidence)))
+        return "\t".join(cells) + "\n"
+
+
+class TerminalWriter(LineWriter):
+    """Labels, bars of confidence and wrapped text, for people.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        The labels, each of which has a colour.
+    width : int
+        Columns of the terminal.
+    colour : bool
+        Whether to use colours; nothing is told by colour alone.
+    """
+
+    def __init__(self, labels: Sequence[str], width: int, colour: bool) -> None:
+        self._colour = {label: colour_of(i) for i, label in enumerate(labels)}
+        self._margin = max(map(columns, (*labels, "out_of_domain")), default=0)
+        self._width = max(20, min(width, 120) - self._margin - _BESIDE)
+        self._paint = paint if colour else lambda text, *codes: text
+
+    def article(self, article: Article, annotations: Sequence[Annotation]) -> str:
+        """Return one article: its name, its paragraphs, and what they come to."""
+        lines = [self._paint(one_line(article.id), "1"), ""]
+        for annotation in annotations:
+            lines += self._paragraph(annotation)
+        return "\n".join([*lines, "", self._paint(summary(annotations), "1"), ""]) + "\n"
+
+    def _paragraph(self, annotation: Annotation) -> list[str]:
+        codes = self._codes(annotation)
+        words = one_line(annotation.text)
+        text = wrap(words, self._width)
+        if annotation.status == "not_classified":
+            margin = " " * (self._margin + _BESIDE)
+            return [margin + self._paint(line, *codes) for line in text]
+        verdict = _verdict(annotation)
+        confidence = annotation.confidence or 0.0
+        head = self._paint(verdict + " " * (self._margin - columns(verdict)), *codes)
+        gauge = self._paint(bar(confidence), *codes)
+        margin = " " * (self._margin + _BESIDE)
+        lines = [f"{head}  {gauge} {confidence:4.0%}  {text[0]}", *(margin + line for line in text[1:])]
+        if annotation.evidence is not None:
+            why = wrap(one_line(str(annotation.evidence)), self._width)
+            lines += [margin + self._paint(line, "2") for line in why]
+        return lines
+
+    def _codes(self, annotation: Annotation) -> tuple[str, ...]:
+        if annotation.label is not None:
+            return (self._colour[annotation.label],)
+        return ("1",) if annotation.kind == "heading" else ("2",)
+
+
+_BESIDE = 17
+"""Columns of a bar, a percentage and the spaces between them."""
+
+
+def _verdict(annotation: Annotation) -> str:
+    if annotation.label is not None:
+        return visible(annotation.label)
+    return "-" if annotation.status == "not_classified" else annotation.status
+
+
+def summary(annotations: Sequence[Annotation]) -> str:
+    """Say in a line what an article is made of, and where it turns.
+
+    Parameters
+    ----------
+    annotations : sequence of Annotation
+        One article's.
+
+    Returns
+    -------
+    str
+        Such as ``"9 reporting, 11 opinion, 10 call-to-action; turns to opinion at paragraph 13"``. An article
+        turns at the first two labelled paragraphs in a row that bear another label than it began with.
+    """
+    labelled = [a for a in annotations if a.label is not None]
+    counts = Counter(a.label for a in labelled)
+    for status in ("unsure", "out_of_domain"):
+        counts[status.replace("_", " ")] = sum(a.status == status for a in annotations)
+    parts = ", ".join(f"{n:,} {visible(str(name))}" for name, n in counts.items() if n)
+    turns = [
+        (a, b) for a, b in zip(labelled, labelled[1:], strict=False) if a.label == b.label != labelled[0].label
+    ]
+    turn = f"; turns to {visible(str(turns[0][0].label))} at paragraph {turns[0][0].paragraph + 1}" if turns else ""
+    return (parts or "no paragraph to label") + turn
+
+
+def make(
+    format: str,
+    labels: Sequence[str],
+    *,
+    reader: str = "fast",
+    raw: bool = False,
+    explain: bool = False,
+    terminal: tuple[int, bool] | None = None,
+) -> Writer:
+    """Return the writer of a format.
+
+    Parameters
+    ----------
+    format : str
+        One of `FORMATS`.
+    labels : sequence of str
+        The model's labels.
+    reader : str
+        What gave the probabilities.
+    raw, explain : bool
+        See `CsvWriter`.
+    terminal : (int, bool), optional
+        Width and colour of the terminal that text goes to.
+
+    Returns
+    -------
+    Writer
+
+    Raises
+    ------
+    UsageError
+        If the format is not there.
+    """
+    if format == "jsonl":
+        return JsonlWriter(labels, reader)
+    if format == "csv":
+        return CsvWriter(labels, reader, raw=raw, explain=explain)
+    if format == "text":
+        return TerminalWriter(labels, *terminal) if terminal else TextWriter()
+    try:
+        module = import_module(_MODULES[format])
+    except (KeyError, ImportError):
+        raise UsageError(f"format {format!r} is not there", f"Name one of {', '.join(FORMATS)}") from None
+    writer: Writer = module.Writer(labels, reader=reader)
+    return writer
