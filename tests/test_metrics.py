@@ -218,6 +218,13 @@ def test_one_article_gives_no_narrow_interval():
     assert "too narrow" in report["notes"][0]
 
 
+def test_two_articles_give_no_narrow_interval():
+    proba = [[0.9, 0.1], [0.2, 0.8]] * 10
+    gold = [0, 1, 1, 0, *[0, 1] * 4, 1, 0, *[0, 1] * 3]
+    low, high = evaluate(("a", "b"), gold, proba, [*"u" * 10, *"v" * 10])["intervals"]["accuracy"]
+    assert high - low > 0.6
+
+
 def test_articles_may_come_in_any_order_and_of_any_kind():
     gold, proba, articles = sample(5)
     order = np.random.default_rng(0).permutation(len(gold))

@@ -35,6 +35,8 @@ with 20 in 89 to 93 %, with 50 and 200 in 92 to 96 % (of 300; the calibration er
 LONGEST_TEXT = 500
 NO_VALUE = "(none)"
 LENGTHS = (20, 60, 120)
+LEAST_ARTICLES = 5
+"""Below it the bootstrap of a share alone is not trusted."""
 _BIASED: Key = ("calibration", "error")
 
 
@@ -318,16 +320,16 @@ def _wilson(share: float, trials: float) -> tuple[float, float]:
     return max(0.0, (centre - spread) / (trials + z * z)), min(1.0, (centre + spread) / (trials + z * z))
 
 
-def _interval(value: float, drawn: Floats, trials: float | None) -> Interval | None:
+def _interval(value: float, drawn: Floats, trials: float | None, n_articles: float) -> Interval | None:
     drawn = drawn[~np.isnan(drawn)]
     if math.isnan(value) or not len(drawn):
         return None
-    low, high = np.percentile(drawn, [50 - 50 * LEVEL, 50 + 50 * LEVEL]).tolist()
-    if max(high, value) - min(low, value) < 1e-12:
+    ends = [value, *np.percentile(drawn, [50 - 50 * LEVEL, 50 + 50 * LEVEL]).tolist()]
+    if n_articles < LEAST_ARTICLES or max(ends) - min(ends) < 1e-12:
         if trials is None:
             return None
-        low, high = _wilson(min(1.0, max(0.0, value)), trials)
-    return [min(low, value), max(high, value)]
+        ends += _wilson(min(1.0, max(0.0, value)), trials)
+    return [min(ends), max(ends)]
 
 
 def _trials(key: Key, labels: Sequence[str], articles: Tally, n_articles: int) -> float | None:
@@ -354,8 +356,9 @@ def intervals_of(labels: Sequence[str], sums: Floats, draws: int, seed: int) -> 
     It is the percentile interval, but for the calibration error the basic one: that error leans high, in a
     draw twice as much as in the sample, and reflecting the draws at the measured value takes the lean away.
 
-    The interval always holds the measured value. A share that is the same in every draw, such as a recall of 1,
-    leaves the bootstrap nothing to vary: its interval is Wilson's with one trial an article, which is cautious.
+    The interval always holds the measured value. Where there are fewer than 5 articles, or every draw gives a
+    share the same value, as with a recall of 1, the bootstrap has too little to vary: Wilson's interval with
+    one trial an article, which is cautious, widens it.
 
     Parameters
     ----------
@@ -371,7 +374,7 @@ def intervals_of(labels: Sequence[str], sums: Floats, draws: int, seed: int) -> 
     Returns
     -------
     dict of Key to [low, high] or None
-        None where the figure does not exist, or is no share and never varied.
+        None where the figure does not exist, or where Wilson's is needed and the figure is no share.
 
     References
     ----------
@@ -386,10 +389,14 @@ def intervals_of(labels: Sequence[str], sums: Floats, draws: int, seed: int) -> 
     drawn = figures_of(labels, Tally.of(resample(sums, draws, seed), n_labels))
     drawn[_BIASED] = np.maximum(2 * values[_BIASED] - drawn[_BIASED], 0.0)
     articles = Tally.of((sums > 0).sum(axis=0).astype(np.float64), n_labels)
-    return {
-        key: _interval(float(value), drawn[key], _trials(key, labels, articles, len(sums)))
-        for key, value in values.items()
-    }
+    intervals = {}
+    for key, value in values.items():
+        trials = _trials(key, labels, articles, len(sums))
+        behind = (
+            trials if key[0] in ("labels", "reliability", "coverage") and trials is not None else len(sums)
+        )
+        intervals[key] = _interval(float(value), drawn[key], trials, behind)
+    return intervals
 
 
 def nest(flat: Mapping[Key, Any]) -> dict[str, Any]:
