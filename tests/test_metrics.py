@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, precision_recall_fscore_support
 
-from copytaster.errors import DataError
+from copytaster.errors import DataError, UsageError
 from copytaster.labeled import Example
 from copytaster.metrics import (
     Tally,
@@ -321,6 +321,12 @@ def test_text_key_folds_white_space_and_takes_any_text():
 def test_length_bands(words, band):
     assert length_band("w " * words) == f"{band} words"
     assert slice_values([Example("w " * words, "a")], ["length"]) == {"length": [f"{band} words"]}
+
+
+def test_a_field_there_is_not_is_a_usage_error():
+    for field in ("sauce", "__class__", "text"):
+        with pytest.raises(UsageError, match="no field"):
+            slice_values([Example("x", "a")], [field])
 
 
 @pytest.mark.parametrize("n_labels", [3, 20])

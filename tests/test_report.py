@@ -285,7 +285,7 @@ def test_markdown_shows_the_text_itself(full):
 
 def test_markdown_fits_a_pull_request_comment():
     report = make_report(
-        [f"a label {'|' * 200} {i}" for i in range(20)], by=["source", "article", "length", "line"]
+        [f"a label {'|' * 200} {i}" for i in range(20)], by=["source", "article", "length", "file"]
     )
     assert len(to_markdown(report)) < 65_536
 

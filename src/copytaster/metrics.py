@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from copytaster.errors import DataError
+from copytaster.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from copytaster.labeled import Example
@@ -34,6 +34,7 @@ FEW_ARTICLES = 20
 with 20 in 89 to 93 %, with 50 and 200 in 92 to 96 % (of 300; the calibration error's in 86 to 90 %)."""
 LONGEST_TEXT = 500
 NO_VALUE = "(none)"
+FIELDS = ("source", "kind", "topic", "variety", "length", "split", "annotator", "article", "file")
 LENGTHS = (20, 60, 120)
 LEAST_ARTICLES = 5
 """Below it the bootstrap of a share alone is not trusted."""
@@ -599,12 +600,23 @@ def slice_values(examples: Sequence[Example], fields: Iterable[str]) -> dict[str
     examples : sequence of Example
         Labelled paragraphs.
     fields : iterable of str
-        Text attributes of an example, such as ``"source"``, or ``"length"``. An empty value is ``"(none)"``.
+        Names out of `FIELDS`. An empty value is ``"(none)"``, a length a `length_band`.
 
     Returns
     -------
     dict of str to list of str
+
+    Raises
+    ------
+    UsageError
+        If there is no such field.
     """
+    fields = list(fields)
+    for field in fields:
+        if field not in FIELDS:
+            raise UsageError(
+                f"There is no field {field!r} to break a report down by", f"Take {', '.join(FIELDS)}"
+            )
     return {
         field: [
             length_band(example.text) if field == "length" else str(getattr(example, field)) or NO_VALUE
@@ -649,6 +661,8 @@ def evaluate_examples(
     ------
     DataError
         If there is no example, or one bears a label the model does not know.
+    UsageError
+        If `by` names what is no field.
     """
     index = {label: i for i, label in enumerate(labels)}
     for example in examples:
