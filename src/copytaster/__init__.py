@@ -1,7 +1,7 @@
 """Copytaster reads an article and labels every paragraph: reporting, opinion or call-to-action.
 
 >>> import copytaster
->>> annotations = copytaster.load().annotate("The council voted 7-2 on Monday to close the pool, the clerk said.")
+>>> annotations = copytaster.load().annotate("The council voted 7-2 to close the pool, the clerk said.")
 >>> annotations[0].label
 'reporting'
 """

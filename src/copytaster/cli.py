@@ -1,88 +1,117 @@
-"""The command line. Only this module prints and exits; the libraries behind a command are imported by it."""
+"""The command line. Only this module prints and exits; what a command needs is imported when it runs."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from copytaster import __version__
 from copytaster.errors import CopytasterError, DataError, GateError, UsageError
-from copytaster.terminal import visible
+from copytaster.signals import Interrupted, interruptible
+from copytaster.terminal import Meter, visible
 
 if TYPE_CHECKING:
+    from copytaster.article import Article
     from copytaster.labeled import Example
-    from copytaster.model import Model
+    from copytaster.metrics import Report
 
 MODEL = "model.copytaster"
 LABELED = "labeled"
+FAULT, USAGE, BROKEN_PIPE = 1, 2, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
-    The exit code is 0 if all went well, 1 for a fault of data or model, 2 for wrong usage, 3 for a failed gate.
+    The exit code is 0 if all went well, 1 for a fault of data or model, 2 for wrong usage, 3 for a failed
+    gate, and 128 and the signal's number after an interruption.
     """
     sys.exit(run(arguments))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit code."""
+    """Run the command line and return the exit code; `main` exits with it."""
     try:
-        return cli.main(arguments, "copytaster", standalone_mode=False) or 0
+        with interruptible():
+            return cli.main(arguments, "copytaster", standalone_mode=False) or 0
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "copytaster"
         complain(f"{error.format_message().rstrip('.')}. Try '{where} --help'")
-        return 2
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+        return USAGE
     except click.ClickException as error:
         complain(error.format_message())
-        return 1
+        return FAULT
     except CopytasterError as error:
         complain(error)
         return error.exit_code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 141
+        return BROKEN_PIPE
     except MemoryError:
         complain("out of memory")
-        return 1
-    except (KeyboardInterrupt, click.Abort):
-        return 130
+        return FAULT
+    except Interrupted as stop:
+        return stop.exit_code
 
 
-def complain(message: object) -> None:
-    """Write an error to stderr, one line for each of its lines."""
-    for line in str(message).splitlines():
-        click.echo(f"Error: {visible(line)}", err=True)
+def put(text: str | bytes) -> None:
+    """Write to standard output, in UTF-8 whatever the locale."""
+    from copytaster.output import standard_output
+
+    standard_output().write(text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace"))
 
 
 def say(message: str) -> None:
-    """Write a remark to stderr."""
-    click.echo(visible(message), err=True)
+    """Write one line to standard error."""
+    with suppress(OSError):
+        click.echo(visible(message), err=True)
 
 
-def labeled_argument(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Take labelled files and folders."""
-    return click.argument("labeled", nargs=-1, type=click.Path())(command)
+def complain(message: object) -> None:
+    """Write an error to standard error; of several lines, each is an error."""
+    for line in str(message).split("\n"):
+        say(f"Error: {line}")
 
 
-def model_option(text: str) -> Callable[..., Any]:
-    """Take a model."""
-    return click.option("-m", "--model", metavar="MODEL", type=click.Path(), help=text)
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-reader_option = click.option(
+def _choice(*names: str) -> _Decorator:
+    return click.option(
+        "-f",
+        "--format",
+        type=click.Choice(names),
+        default=names[0],
+        show_default=True,
+        help="Format of the output.",
+    )
+
+
+def _model(default: str) -> _Decorator:
+    return click.option(
+        "-m", "--model", metavar="MODEL", type=click.Path(), help=f"Artifact to use.  [default: {default}]"
+    )
+
+
+def _output(text: str, **more: Any) -> _Decorator:
+    return click.option("-o", "--output", type=click.Path(), help=text, **more)
+
+
+_inputs = click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=click.Path(allow_dash=True))
+_labeled = click.argument("labeled", nargs=-1, metavar="[LABELED]...", type=click.Path())
+_encoding = click.option("--encoding", metavar="NAME", help="Encoding of inputs that are not UTF-8.")
+_reader = click.option(
     "--reader",
     type=click.Choice(["fast", "careful", "both"]),
     default="fast",
     show_default=True,
-    help="Which reader of the model to use; careful and both need the extra 'careful'.",
+    help="Which reader to use; careful, and both in turn, need the extra 'careful'.",
 )
+_DEFAULT = f"{MODEL} if there is one here, else the one shipped"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -92,138 +121,468 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
-@model_option("Artifact to use.  [default: the one shipped]")
-@reader_option
-@click.option("-f", "--format", type=click.Choice(["text", "jsonl", "csv", "html", "jsonld"]), default="text", show_default=True, help="Format of the output.")  # fmt: skip
-@click.option("-o", "--output", metavar="OUT", type=click.Path(), help="File to write, whole or not at all.  [default: standard output]")  # fmt: skip
-@click.option("--min-confidence", metavar="P", type=click.FloatRange(0, 1), default=0.0, help="Leave a paragraph unlabelled (unsure) below this probability.")  # fmt: skip
+@_inputs
+@_model("the one shipped")
+@_reader
+@_choice("text", "jsonl", "csv", "html", "jsonld")
+@_output("File to write, whole or not at all.  [default: standard output]", metavar="OUT")
+@click.option(
+    "--min-confidence",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Call a paragraph unsure below this probability.",
+)
 @click.option("--explain", is_flag=True, help="Give the evidence for each label.")
-@click.option("--only", metavar="LABEL", multiple=True, help="Write only paragraphs of this label; may be repeated.")
-@click.option("--encoding", metavar="NAME", help="Encoding of inputs that are not UTF-8.")
-@click.option("--csv-raw", is_flag=True, help="Write CSV cells as they are, unguarded against formulas.")
-def predict(inputs, model, reader, format, output, min_confidence, explain, only, encoding, csv_raw):  # type: ignore[no-untyped-def]
+@click.option(
+    "--only", metavar="LABEL", multiple=True, help="Write only paragraphs of this label. May be repeated."
+)
+@click.option(
+    "-j",
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Worker processes; 0 for one a processor.",
+)
+@click.option("--resume", is_flag=True, help="Complete what an interrupted run has left of OUT.")
+@click.option(
+    "--backend",
+    type=click.Choice(["local", "dask"]),
+    default="local",
+    show_default=True,
+    help="Where the work is done; dask needs the extra 'dask'.",
+)
+@click.option("--scheduler", metavar="ADDR", help="Address of the Dask scheduler.")
+@_encoding
+@click.option(
+    "--max-bytes",
+    metavar="N",
+    type=click.IntRange(1),
+    default=256 << 20,
+    show_default=True,
+    help="Longest article, decompressed.",
+)
+@click.option("--csv-raw", is_flag=True, help="CSV as it is: no byte order mark, no guard against formulas.")
+def predict(
+    inputs: tuple[str, ...],
+    model: str | None,
+    reader: str,
+    format: str,
+    output: str | None,
+    min_confidence: float,
+    explain: bool,
+    only: tuple[str, ...],
+    jobs: int,
+    resume: bool,
+    backend: str,
+    scheduler: str | None,
+    encoding: str | None,
+    max_bytes: int,
+    csv_raw: bool,
+) -> int:
     """Label the paragraphs of articles.
 
-    INPUT is a file, a folder, a glob or - for standard input: plain text, Markdown or JSONL, also gzipped.
+    INPUT is a file, a folder, a glob or - for standard input: plain text, Markdown, or JSONL with one article
+    a line, each also gzipped. Without any, standard input is read.
     """
-    if not inputs:
-        if sys.stdin is None or sys.stdin.isatty():
-            raise click.UsageError("No input", click.get_current_context())
-        inputs = ("-",)
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from contextlib import nullcontext
+    inputs = inputs or _standard_input()
+    if output == "-":
+        output = None
+    if resume and (output is None or format in ("html", "jsonld")):
+        raise UsageError("--resume needs -o OUT and the format text, jsonl or csv")
+    if (backend == "dask") != (scheduler is not None):
+        raise UsageError("--backend dask and --scheduler ADDR belong together")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # set before numpy is loaded: idle threads cost time
+    from copytaster.output import standard_output
+    from copytaster.predict import Settings, Work, encode, run_all
+    from copytaster.raw import check_encoding, read_raw
+    from copytaster.resume import Direct, Partial, is_complete, open_output, skip
 
-    from copytaster.inputs import read_articles
-    from copytaster.output import StandardOutput, atomic
-    from copytaster.predict import Settings, Work, batches, encode
+    check_encoding(encoding)
+    if resume and output and is_complete(output):
+        say(f"{output} is complete; to write it anew, leave out --resume")
+        return 0
+    work = Work(
+        Settings(
+            model=model,
+            reader=reader,
+            format=format,
+            min_confidence=min_confidence,
+            explain=explain,
+            only=only,
+            raw=csv_raw,
+            terminal=None if output else _terminal(),
+            encoding=encoding,
+        )
+    )
+    if not work.writer.independent:
+        jobs = 1
+    target = open_output(output, work.digest(), resume, work.writer.independent) if output else None
+    with target or Direct(standard_output()) as sink, _meter(inputs) as meter:
+        raws = read_raw(inputs, max_bytes)
+        if sink.position.inputs:
+            skip(raws, sink.position)
+            say(f"Going on after {sink.position.inputs:,} articles")
+        else:
+            sink.write(encode(work.writer.start()), sink.position)
+        results = run_all(work, raws, sink.position, jobs or _processors(), scheduler, _warn_of_loss)
+        try:
+            for position, written in results:
+                sink.write(written.data, position, len(written.faults))
+                if written.faults:
+                    meter.clear()
+                for fault in written.faults:
+                    complain(fault)
+                meter.show(position.inputs, position.size)
+        except Interrupted:
+            if isinstance(sink, Partial) and sink.resumable:
+                say(f"{output} is not complete; to go on, repeat the command with --resume")
+            raise
+        sink.write(encode(work.writer.end()), sink.position)
+    if output:
+        say(f"Wrote {output}: {sink.position.inputs - sink.faults:,} articles")
+    if sink.faults:
+        complain(f"{sink.faults:,} of {sink.position.inputs:,} articles could not be read")
+    return FAULT if sink.faults else 0
+
+
+def _standard_input() -> tuple[str]:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise click.UsageError("No input: name a file, or pipe one in", click.get_current_context())
+    return ("-",)
+
+
+def _terminal() -> tuple[int, bool] | None:
+    """Return width and colour of the terminal that standard output is, if it is one."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    import shutil
+
     from copytaster.terminal import has_colour
 
-    terminal = None
-    if output is None and sys.stdout is not None and sys.stdout.isatty():
-        import shutil
+    return shutil.get_terminal_size().columns, has_colour(sys.stdout)
 
-        terminal = (shutil.get_terminal_size().columns, has_colour(sys.stdout))
-    settings = Settings(model, reader, format, min_confidence, explain, only, csv_raw, terminal)
-    work = Work(settings)
-    faults = articles = 0
-    with nullcontext(StandardOutput()) if output in (None, "-") else atomic(output) as out:
-        out.write(encode(work.writer.start()))
-        for batch in batches(read_articles(inputs, encoding)):
-            written = work(batch)
-            out.write(written.data)
-            articles += written.articles
-            faults += len(written.faults)
-            for fault in written.faults:
-                complain(fault)
-        out.write(encode(work.writer.end()))
-    if faults:
-        complain(f"{faults:,} of {articles + faults:,} articles could not be read")
-    return 1 if faults else 0
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _warn_of_loss(process: int, code: int) -> None:
+    how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+    say(f"Warning: worker process {process} {how}; its articles are read again")
+
+
+@contextmanager
+def _meter(inputs: Sequence[str]) -> Iterator[Meter]:
+    """Show progress on standard error where it is a terminal that the output does not go to."""
+    silent = sys.stderr is None or (sys.stdout is not None and sys.stdout.isatty())
+    plain = all(os.path.isfile(path) and not path.endswith(".gz") for path in inputs)
+    meter = Meter(None if silent else sys.stderr, sum(map(os.path.getsize, inputs)) if plain else 0)
+    try:
+        yield meter
+    finally:
+        meter.clear()
 
 
 @cli.command()
-@labeled_argument
-@click.option("-o", "--output", metavar="MODEL", type=click.Path(), default=MODEL, show_default=True, help="Artifact to write.")  # fmt: skip
+@_labeled
+@_output("Artifact to write.", metavar="MODEL", default=MODEL, show_default=True)
 @click.option("-c", "--config", metavar="CONFIG", type=click.Path(), help="TOML file of training options.")
-@click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Seed of everything random.")
-def train(labeled, output, config, seed):  # type: ignore[no-untyped-def]
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of all that is random.",
+)
+def train(labeled: tuple[str, ...], output: str, config: str | None, seed: int) -> None:
     """Train a model on labelled paragraphs.
 
-    LABELED are files and folders of JSONL; the default is labeled/. Paragraphs of the split "test" are left out.
+    LABELED are files and folders of JSONL; the default is labeled/. The split "test" is left out.
     """
     from copytaster.artifact import save
     from copytaster.fit import fit
     from copytaster.labeled import select
+    from copytaster.output import reserved
 
     examples = select(_read_labeled(labeled), "train")
     if not examples:
-        raise DataError("no labelled paragraph to train on")
-    save(fit(examples, seed=seed), output)
-    say(f"Wrote {output}, trained on {len(examples):,} paragraphs")
+        raise DataError("no labelled paragraph to train on", 'All are of the split "test"')
+    with reserved(output):
+        model = fit(examples, seed=seed)
+        save(model, output)
+    articles = len({example.article or i for i, example in enumerate(examples)})
+    say(f"Wrote {output}, trained on {len(examples):,} paragraphs of {articles:,} articles")
 
 
 @cli.command()
-@labeled_argument
-@model_option(f"Artifact to evaluate.  [default: {MODEL} if there is one, else the one shipped]")
-@reader_option
-@click.option("-f", "--format", type=click.Choice(["text", "json", "markdown", "junit", "github"]), default="text", show_default=True, help="Format of the report.")  # fmt: skip
+@_labeled
+@_model(_DEFAULT)
+@_reader
+@_choice("text", "json", "markdown", "junit", "github", "svg")
 @click.option("--gate", metavar="FILE", type=click.Path(), help="TOML file of figures the model must reach.")
-@click.option("--baseline", metavar="FILE|MODEL", type=click.Path(), help="Earlier JSON report, or model, to compare with.")  # fmt: skip
-@click.option("--by", metavar="FIELD", multiple=True, help="Also measure by source, kind, topic, variety, length ...; may be repeated.")  # fmt: skip
-def evaluate(labeled, model, reader, format, gate, baseline, by):  # type: ignore[no-untyped-def]
+@click.option("--update-gate", is_flag=True, help="Raise the figures in FILE to what is measured.")
+@click.option("--allow-lower", is_flag=True, help="With --update-gate, lower them too.")
+@click.option(
+    "--baseline",
+    metavar="FILE|MODEL",
+    type=click.Path(),
+    help="Earlier JSON report, or model, to compare with.",
+)
+@click.option(
+    "--by",
+    metavar="FIELD",
+    multiple=True,
+    help="Measure by source, kind, topic, variety, length ... as well. May be repeated.",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "test", "all"]),
+    help="Which paragraphs.  [default: test, of data without splits all]",
+)
+def evaluate(
+    labeled: tuple[str, ...],
+    model: str | None,
+    reader: str,
+    format: str,
+    gate: str | None,
+    update_gate: bool,
+    allow_lower: bool,
+    baseline: str | None,
+    by: tuple[str, ...],
+    split: str | None,
+) -> int:
     """Measure a model on labelled paragraphs.
 
-    LABELED are files and folders of JSONL; the default is labeled/. Of data with splits, "test" is measured.
+    LABELED are files and folders of JSONL; the default is labeled/. A failed gate exits with 3.
     """
-    from copytaster import report as reports
+    if update_gate and not gate:
+        raise UsageError("--update-gate needs --gate FILE")
+    from copytaster import figure, report
     from copytaster.annotate import load
-    from copytaster.gate import check_gates, read_gates
+    from copytaster.gate import check_gates, read_gates, update_gates
     from copytaster.labeled import digest, select
     from copytaster.metrics import evaluate_examples
 
     gates = read_gates(gate) if gate else None
     examples = _read_labeled(labeled)
-    if any(example.split for example in examples):
-        examples = select(examples, "test")
-    annotator = load(_model_or_default(model), reader=reader)
+    split = split or ("test" if any(example.split for example in examples) else "all")
+    if split != "all":
+        examples = select(examples, split)
+        if not examples:
+            raise DataError(f"no labelled paragraph of the split {split!r}", "Name another one: --split all")
     fields = tuple(dict.fromkeys((*by, *(gates.fields if gates else ()))))
 
-    def measure(annotator):  # type: ignore[no-untyped-def]
+    def measure(model: str | None) -> Report:
+        annotator = load(model, reader=reader)
         proba = annotator.predict_proba([example.text for example in examples])
         return evaluate_examples(examples, annotator.labels, proba, fields)
 
-    found = measure(annotator)
+    model = _own_or_shipped(model)
+    found = measure(model)
+    found["model"] = model or "the one shipped"
     found["data_digest"] = digest(examples)
     if baseline:
         from copytaster.compare import compare
 
-        other = reports.read_report(baseline) if _is_report(baseline) else measure(load(baseline))
-        found["comparison"] = compare(found, other, str(baseline))
+        other = report.read_report(baseline) if _is_json(baseline) else measure(baseline)
+        found["comparison"] = compare(found, other, baseline)
     if gates:
         found["gates"] = check_gates(found, gates)
-    click.echo(reports.FORMATS[format](found), nl=False)
-    failed = [check for check in found.get("gates", []) if not check["passed"]]
+    put(figure.to_svg(found) if format == "svg" else report.FORMATS[format](found))
+    if gate and update_gate:
+        for change in update_gates(gate, found, allow_lower):
+            say(change)
+        return 0
+    failed = [check["message"] for check in found.get("gates", []) if not check["passed"]]
     if failed:
-        raise GateError("\n".join(check["message"] for check in failed))
+        raise GateError("\n".join(failed))
+    return 0
+
+
+@cli.command()
+@_labeled
+@_choice("text", "json")
+@click.option(
+    "--suspects", is_flag=True, help="Also look for wrong labels, by models that have not seen them (slow)."
+)
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Findings of a sort to show as text.",
+)
+def check(labeled: tuple[str, ...], format: str, suspects: bool, limit: int) -> int:
+    """Look for faults in labelled data: schema, duplicates, leakage, conflicts, agreement.
+
+    LABELED are files and folders of JSONL; the default is labeled/. An error in them exits with 1.
+    """
+    from copytaster import check as checking
+
+    read_blind = None
+    if suspects:
+        from copytaster.fit import out_of_fold as read_blind
+    result = checking.check(labeled or _default_labeled(), out_of_fold=read_blind)
+    put(checking.to_json(result) if format == "json" else checking.to_text(result, limit))
+    return FAULT if result.count("error") else 0
+
+
+@cli.command()
+@_inputs
+@click.option(
+    "-n",
+    "number",
+    metavar="N",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="How many paragraphs.",
+)
+@_model(_DEFAULT)
+@_reader
+@_choice("copytaster", "doccano", "label-studio", "prodigy", "csv")
+@_output("File to write.  [default: standard output]", metavar="OUT")
+@click.option(
+    "--per-article",
+    metavar="N",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="The most of one article.",
+)
+@_encoding
+def suggest(
+    inputs: tuple[str, ...],
+    number: int,
+    model: str | None,
+    reader: str,
+    format: str,
+    output: str | None,
+    per_article: int,
+    encoding: str | None,
+) -> int:
+    """Choose the paragraphs most worth labelling next.
+
+    INPUT is what predict takes. The output is ready for a labelling tool.
+    """
+    inputs = inputs or _standard_input()
+    from copytaster import suggest as suggesting
+    from copytaster.annotate import load
+    from copytaster.inputs import read_articles
+    from copytaster.output import atomic
+
+    annotator = load(_own_or_shipped(model), reader=reader)
+    faults = 0
+
+    def articles() -> Iterator[Article]:
+        nonlocal faults
+        for item in read_articles(inputs, encoding):
+            if isinstance(item, DataError):
+                faults += 1
+                complain(item)
+            else:
+                yield item
+
+    pool = [
+        suggesting.Suggestion(a.text, a.article, a.paragraph, tuple(a.probabilities.values()))
+        for _, annotations in annotator.annotate_articles(articles())
+        for a in annotations
+        if a.probabilities
+    ]
+    if not pool:
+        raise DataError("no paragraph to choose from")
+    chosen = suggesting.select(
+        [s.text for s in pool],
+        [s.probabilities for s in pool],
+        [s.article for s in pool],
+        number,
+        per_article,
+    )
+    content = suggesting.render([pool[i] for i in chosen.tolist()], annotator.labels, format)
+    if output in (None, "-"):
+        put(content)
+    else:
+        with atomic(output) as stream:
+            stream.write(content.encode("utf-8", "backslashreplace"))
+    return FAULT if faults else 0
+
+
+@cli.command()
+@click.argument("model", required=False, metavar="[MODEL]", type=click.Path())
+@_choice("text", "json")
+@click.option(
+    "-n",
+    "number",
+    metavar="N",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="Cues and n-grams to show of each label.",
+)
+def inspect(model: str | None, format: str, number: int) -> None:
+    """Show what a model is: its manifest, its figures, its strongest cues.
+
+    MODEL is an artifact; without, the one in this folder, else the one shipped.
+    """
+    from copytaster.artifact import load
+
+    loaded = load(_own_or_shipped(model))
+    import json
+
+    put(json.dumps(loaded.manifest, indent=2, ensure_ascii=False) + "\n")
+
+
+@cli.command()
+@click.argument("source", metavar="IN", type=click.Path())
+@click.argument("target", metavar="OUT", type=click.Path())
+@click.option(
+    "--from",
+    "source_format",
+    metavar="FORMAT",
+    default="",
+    help="Format of IN.  [default: by its suffix and content]",
+)
+@click.option(
+    "--to", "target_format", metavar="FORMAT", default="", help="Format of OUT.  [default: by its suffix]"
+)
+def convert(source: str, target: str, source_format: str, target_format: str) -> None:
+    """Convert labelled data from and to the formats of other tools.
+
+    FORMAT is copytaster, doccano, label-studio, prodigy, fasttext or csv.
+    """
+    from copytaster import convert as converting
+
+    for note in converting.convert(source, target, source_format, target_format):
+        say(note)
+    say(f"Wrote {target}")
+
+
+def _default_labeled() -> list[str]:
+    if not os.path.isdir(LABELED):
+        raise DataError(f"there is no folder {LABELED}/ here", "Name the labelled files")
+    return [LABELED]
 
 
 def _read_labeled(paths: Sequence[str]) -> list[Example]:
     from copytaster.labeled import read_labeled
 
-    if not paths and not os.path.isdir(LABELED):
-        raise DataError(f"there is no folder {LABELED}/ here", "Name the labelled files")
-    return read_labeled(paths or [LABELED])
+    return read_labeled(paths or _default_labeled())
 
 
-def _model_or_default(model: str | None) -> str | None:
+def _own_or_shipped(model: str | None) -> str | None:
+    """Choose the model of commands that measure or look into one, and say which where none is named."""
     if model is None:
         model = MODEL if os.path.exists(MODEL) else None
         say(f"Model: {model or 'the one shipped'}")
     return model
 
 
-def _is_report(path: str) -> bool:
+def _is_json(path: str) -> bool:
     try:
         with open(path, "rb") as file:
             return file.read(64).lstrip()[:1] == b"{"

@@ -1,4 +1,4 @@
-"""Output that is whole or not there: atomic files, and a standard output that holds complete lines."""
+"""Output that is whole or not there: atomic files, locks, and streams that hold complete lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from copytaster.errors import DataError
+from copytaster.signals import shield
 from copytaster.terminal import visible
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment,unused-ignore]
 
 
 @contextmanager
@@ -39,7 +45,7 @@ def atomic(path: str | Path) -> Iterator[BinaryIO]:
     target = os.path.realpath(path)
     temporary = ""
     try:
-        mode = _mode(target)
+        mode = mode_of(target)
         if not stat.S_ISREG(mode):
             with open(target, "wb") as stream:
                 yield stream
@@ -47,7 +53,8 @@ def atomic(path: str | Path) -> Iterator[BinaryIO]:
         temporary = os.path.join(os.path.dirname(target), f".{os.path.basename(target)[:200]}.{os.getpid()}~")
         with open(temporary, "wb") as stream:
             yield stream
-            settle(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
         os.chmod(temporary, stat.S_IMODE(mode))
         replace(temporary, target)
         temporary = ""
@@ -59,34 +66,87 @@ def atomic(path: str | Path) -> Iterator[BinaryIO]:
                 os.unlink(temporary)
 
 
-def _mode(target: str) -> int:
-    """Return the mode of a file, or the one a new file gets here; what is a folder is an `OSError`."""
+def mode_of(path: str) -> int:
+    """Return the mode of a file, or the one it will get if it is not there yet; a folder is an `OSError`."""
     try:
-        mode = os.stat(target).st_mode
+        mode = os.stat(path).st_mode
     except FileNotFoundError:
         mask = os.umask(0)
         os.umask(mask)
         return stat.S_IFREG | (0o666 & ~mask)
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(21, "is a folder")
+        raise IsADirectoryError(21, "it is a folder")
     return mode
-
-
-def settle(stream: BinaryIO) -> None:
-    """Flush a file and have its bytes on the disk."""
-    stream.flush()
-    os.fsync(stream.fileno())
 
 
 def replace(temporary: str, target: str) -> None:
     """Rename a file over another one, and have the rename on the disk as well."""
     os.replace(temporary, target)
-    with suppress(OSError):  # some file systems and Windows do not open folders
+    with suppress(OSError):  # some file systems, and Windows, do not open folders
         folder = os.open(os.path.dirname(target), os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def open_locked(path: str) -> int:
+    """Open a file, made if need be, that no other process holds open by this function.
+
+    Parameters
+    ----------
+    path : str
+        The file; its content stays.
+
+    Returns
+    -------
+    int
+        A descriptor for reading and writing; closing it gives the lock up, as does the end of the process.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it.
+    OSError
+        If it cannot be opened.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    while True:
+        file = os.open(path, flags, 0o666)
+        try:
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.stat(path), os.fstat(file)):
+                    return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)  # its holder has just renamed or removed it
+
+
+@contextmanager
+def reserved(path: str | Path) -> Iterator[None]:
+    """Keep other processes that call this from writing the same file.
+
+    Raises
+    ------
+    DataError
+        If another process has reserved it, or the folder is not there or not writable.
+    """
+    lock = os.path.realpath(path) + ".lock"
+    try:
+        file = open_locked(lock)
+    except BlockingIOError:
+        raise taken(path) from None
+    except OSError as fault:
+        raise unwritable(path, fault) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.unlink(lock)
+        os.close(file)
 
 
 def unwritable(path: str | Path, fault: OSError) -> DataError:
@@ -95,28 +155,61 @@ def unwritable(path: str | Path, fault: OSError) -> DataError:
     return DataError(f"{visible(str(path))} cannot be written: {reason[:1].lower()}{reason[1:]}")
 
 
-class StandardOutput:
-    """Standard output for complete lines: an interruption waits until the bytes it was given are out.
+def taken(path: str | Path) -> DataError:
+    """Say that a file is being written by another process."""
+    return DataError(
+        f"{visible(str(path))} is being written by another process", "Wait for it, or name another file"
+    )
 
-    A reader that has gone away raises `BrokenPipeError`; any other fault is a `DataError`.
+
+class Stream:
+    """An open descriptor for complete lines: an interruption waits until the bytes it was given are out.
+
+    Parameters
+    ----------
+    file : int
+        The descriptor.
+    name : str
+        What to call it in an error.
     """
 
-    def __init__(self) -> None:
-        self.writing = False
+    def __init__(self, file: int, name: str) -> None:
+        self._file, self._name = file, name
 
     def write(self, data: bytes) -> None:
-        """Write complete lines."""
-        if sys.stdout is None:
-            raise DataError("standard output is closed")
-        left = memoryview(data)
-        self.writing = True
+        """Write complete lines.
+
+        Raises
+        ------
+        BrokenPipeError
+            If the reader has gone away.
+        DataError
+            If anything else is wrong.
+        """
         try:
-            descriptor = sys.stdout.fileno()
-            while left:
-                left = left[os.write(descriptor, left) :]
+            with shield():
+                write_all(self._file, data)
         except BrokenPipeError:
             raise
         except OSError as fault:
-            raise unwritable("standard output", fault) from None
-        finally:
-            self.writing = False
+            raise unwritable(self._name, fault) from None
+
+
+def standard_output() -> Stream:
+    """Return standard output.
+
+    Raises
+    ------
+    DataError
+        If it is closed.
+    """
+    if sys.stdout is None:
+        raise DataError("standard output is closed")
+    return Stream(sys.stdout.fileno(), "standard output")
+
+
+def write_all(file: int, data: bytes) -> None:
+    """Write all bytes to a descriptor."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from time import monotonic
 
+from copytaster import __version__
 from copytaster.annotate import Annotation, Annotator, load
 from copytaster.article import Article
 from copytaster.errors import DataError, UsageError
+from copytaster.raw import Raw, parse
+from copytaster.resume import START, Position
 from copytaster.writers import Writer, make
 
-BATCH = 64
-"""Articles handed on at a time."""
+SIZE = 128 * 1024
+"""Bytes of articles handed on at a time."""
+COUNT = 256
+"""The most articles handed on at a time."""
+SLOW = 0.05
+"""Seconds without a new article after which those there are no longer wait for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,7 @@ class Settings:
 
     Attributes
     ----------
-    model : Path or None
+    model : str or None
         The artifact; None for the one that ships with the package.
     reader : str
         One of `copytaster.annotate.READERS`.
@@ -38,9 +46,11 @@ class Settings:
         See `copytaster.writers.CsvWriter`.
     terminal : (int, bool) or None
         Width and colour of the terminal that text goes to.
+    encoding : str or None
+        See `copytaster.inputs.read_articles`.
     """
 
-    model: Path | None = None
+    model: str | None = None
     reader: str = "fast"
     format: str = "jsonl"
     min_confidence: float = 0.0
@@ -48,6 +58,7 @@ class Settings:
     only: tuple[str, ...] = ()
     raw: bool = False
     terminal: tuple[int, bool] | None = None
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,7 @@ class Work:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.annotator: Annotator = load(
             settings.model, min_confidence=settings.min_confidence, reader=settings.reader
         )
@@ -96,24 +108,37 @@ class Work:
             explain=settings.explain,
             terminal=settings.terminal,
         )
+        self._encoding = settings.encoding
         self._only = frozenset(settings.only)
         for label in settings.only:
             if label not in self.annotator.labels:
-                raise UsageError(f"the model has no label {label!r}", f"Its labels: {', '.join(self.annotator.labels)}")
+                raise UsageError(
+                    f"the model has no label {label!r}", f"Its labels: {', '.join(self.annotator.labels)}"
+                )
 
-    def __call__(self, items: Iterable[Article | DataError]) -> Written:
-        """Annotate and write some articles."""
-        articles, faults = [], []
+    def __call__(self, items: Iterable[Raw | DataError]) -> Written:
+        """Read, annotate and write some articles."""
+        articles: list[Article] = []
+        faults: list[DataError] = []
         for item in items:
-            if isinstance(item, DataError):
-                faults.append(item)
-            elif not item.paragraphs:
-                faults.append(DataError(f"{item.place or item.id}: no text"))
+            read = item if isinstance(item, DataError) else parse(item, self._encoding)
+            if isinstance(read, DataError):
+                faults.append(read)
+            elif not read.paragraphs:
+                faults.append(DataError(f"{read.place or read.id}: no text"))
             else:
-                articles.append(item)
+                articles.append(read)
         pairs = zip(articles, self.annotator.annotate_all(articles), strict=True)
         text = "".join(self.writer.article(article, self._chosen(found)) for article, found in pairs)
         return Written(encode(text), tuple(faults), len(articles))
+
+    def digest(self) -> str:
+        """Return a SHA-256 of everything that decides the output of an article."""
+        import hashlib
+        import json
+
+        state = [__version__, asdict(self.settings), self.annotator.model.manifest]
+        return hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode()).hexdigest()
 
     def _chosen(self, annotations: list[Annotation]) -> list[Annotation]:
         return [a for a in annotations if a.label in self._only] if self._only else annotations
@@ -124,8 +149,101 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def batches(items: Iterable[Article | DataError], size: int = BATCH) -> Iterator[list[Article | DataError]]:
-    """Group a stream, holding one group at a time."""
-    stream = iter(items)
-    while group := list(islice(stream, size)):
-        yield group
+def batches(
+    items: Iterable[Raw | DataError], position: Position = START
+) -> Iterator[tuple[Position, list[Raw | DataError]]]:
+    """Group a stream into lists of about `SIZE` bytes, smaller at first and wherever the stream is slow.
+
+    Parameters
+    ----------
+    items : iterable of Raw or DataError
+        Read one list ahead.
+    position : Position
+        Where the stream stands.
+
+    Yields
+    ------
+    (Position, list)
+        The position after the list, and the list.
+    """
+    group: list[Raw | DataError] = []
+    limit = size = 0
+    began = monotonic()
+    for item in items:
+        group.append(item)
+        before, position = position, position.after(item)
+        size += position.size - before.size
+        now = monotonic()
+        if now - began > SLOW:
+            limit = 0
+        began = now
+        if size >= limit or len(group) == COUNT:
+            yield position, group
+            group, limit, size = [], min(SIZE, 2 * limit + 4096), 0
+            began = monotonic()
+    if group:
+        yield position, group
+
+
+def run_all(
+    work: Work,
+    items: Iterable[Raw | DataError],
+    position: Position = START,
+    jobs: int = 1,
+    scheduler: str | None = None,
+    lost: Callable[[int, int], None] = lambda pid, code: None,
+) -> Iterator[tuple[Position, Written]]:
+    """Annotate and write a stream of articles, holding a bounded part of it.
+
+    Parameters
+    ----------
+    work : Work
+        What to do.
+    items : iterable of Raw or DataError
+        The articles.
+    position : Position
+        Where the stream stands.
+    jobs : int
+        Processes; with one, this process does the work itself.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers are to do it.
+    lost : callable
+        See `copytaster.pool.Pool`.
+
+    Yields
+    ------
+    (Position, Written)
+        In the order of the stream; the lines are the same whoever does the work.
+
+    Raises
+    ------
+    UsageError
+        If Dask is asked for and not installed.
+    """
+    groups = batches(items, position)
+    if jobs == 1 and not scheduler:
+        for reached, group in groups:
+            yield reached, work(group)
+        return
+    positions: deque[Position] = deque()
+
+    def tasks() -> Iterator[list[Raw | DataError]]:
+        for reached, group in groups:
+            positions.append(reached)
+            yield group
+
+    build = partial(Work, work.settings)
+    if scheduler:
+        try:
+            from copytaster.cluster import annotate
+        except ImportError:
+            raise UsageError(
+                "--backend dask needs more than is installed", "pip install 'copytaster[dask]'"
+            ) from None
+        results: Iterator[Written] = annotate(build, tasks(), scheduler, lost)
+    else:
+        from copytaster.pool import Pool
+
+        results = Pool(build, jobs, lost).map(tasks())
+    for written in results:
+        yield positions.popleft(), written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import unicodedata
 from typing import TextIO
 
@@ -97,5 +98,48 @@ def paint(text: str, *codes: str) -> str:
 
 
 def colour_of(index: int) -> str:
-    """Return the SGR code for the label of an index: cyan, yellow, magenta, which colour-blind eyes tell apart."""
+    """Return the SGR code of a label by its index: cyan, yellow, magenta first, apart to colour-blind eyes."""
     return _PALETTE[index % len(_PALETTE)]
+
+
+class Meter:
+    """A line on a terminal that says how far a run has got; silent elsewhere and for the first second.
+
+    Parameters
+    ----------
+    stream : TextIO or None
+        The terminal, if it is one.
+    total : int
+        Bytes to come; 0 if unknown.
+    """
+
+    def __init__(self, stream: TextIO | None, total: int = 0) -> None:
+        self._stream, self._total = stream, total
+        self._began = time.monotonic()
+        self._due = self._began + 1 if stream is not None and stream.isatty() else float("inf")
+        self._shown = False
+
+    def show(self, articles: int, size: int) -> None:
+        """Say how many articles and bytes are done, how fast, and how long the rest will take."""
+        now = time.monotonic()
+        if self._stream is None or now < self._due:
+            return
+        self._due, self._shown = now + 0.2, True
+        rate = size / (now - self._began)
+        left = f", {_duration((self._total - size) / rate)} left" if rate and self._total > size else ""
+        share = f"{bar(size / self._total, 20)} {size / self._total:4.0%}  " if self._total > size else ""
+        self._stream.write(f"\r\x1b[K{share}{articles:,} articles, {rate / 1e6:.1f} MB/s{left}")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Take the line away, so that another may stand there."""
+        if self._stream is not None and self._shown:
+            self._shown = False
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,4 +1,4 @@
-"""The formats of ``predict``: annotated articles to text, JSONL or CSV; HTML and JSON-LD have their own modules."""
+"""The formats of ``predict``: text, JSONL and CSV here, HTML and JSON-LD in modules of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 from typing import Protocol
 
 from copytaster.annotate import Annotation
@@ -85,9 +86,8 @@ class JsonlWriter(LineWriter):
             if chances is None:
                 line = bare % (name, i, start, end, kind, label_of[label], status, quote(text))
             else:
-                line = classified % (
-                    name, i, start, end, kind, label_of[label], confidence, *chances.values(), status, quote(text)
-                )  # fmt: skip
+                head = (name, i, start, end, kind, label_of[label], confidence)
+                line = classified % (*head, *chances.values(), status, quote(text))
             lines.append(line)
             lines.append("}\n" if evidence is None else f', "evidence": {quote(evidence.to_dict())}}}\n')
         return "".join(lines)
@@ -103,8 +103,8 @@ class CsvWriter(LineWriter):
     reader : str
         The value of the column "reader".
     raw : bool, default False
-        Without, a byte order mark tells spreadsheets the encoding, and a cell that one would take for a formula
-        begins with an apostrophe. With, every cell is exactly what it stands for.
+        Without, a byte order mark tells spreadsheets the encoding, and a cell that one would take for a
+        formula begins with an apostrophe. With, every cell is exactly what it stands for.
     explain : bool, default False
         Whether there is a column "evidence".
     """
@@ -197,7 +197,7 @@ class TerminalWriter(LineWriter):
         lines = [self._paint(one_line(article.id), "1"), ""]
         for annotation in annotations:
             lines += self._paragraph(annotation)
-        return "\n".join([*lines, "", self._paint(summary(annotations), "1"), ""]) + "\n"
+        return "\n".join([*lines, "", self._paint(summary(annotations, tuple(self._colour)), "1"), ""]) + "\n"
 
     def _paragraph(self, annotation: Annotation) -> list[str]:
         codes = self._codes(annotation)
@@ -233,13 +233,15 @@ def _verdict(annotation: Annotation) -> str:
     return "-" if annotation.status == "not_classified" else annotation.status
 
 
-def summary(annotations: Sequence[Annotation]) -> str:
+def summary(annotations: Sequence[Annotation], labels: Sequence[str]) -> str:
     """Say in a line what an article is made of, and where it turns.
 
     Parameters
     ----------
     annotations : sequence of Annotation
         One article's.
+    labels : sequence of str
+        The model's labels; they are named in this order.
 
     Returns
     -------
@@ -249,14 +251,15 @@ def summary(annotations: Sequence[Annotation]) -> str:
     """
     labelled = [a for a in annotations if a.label is not None]
     counts = Counter(a.label for a in labelled)
+    parts = [f"{counts[label]:,} {visible(label)}" for label in labels if counts[label]]
     for status in ("unsure", "out_of_domain"):
-        counts[status.replace("_", " ")] = sum(a.status == status for a in annotations)
-    parts = ", ".join(f"{n:,} {visible(str(name))}" for name, n in counts.items() if n)
-    turns = [
-        (a, b) for a, b in zip(labelled, labelled[1:], strict=False) if a.label == b.label != labelled[0].label
-    ]
-    turn = f"; turns to {visible(str(turns[0][0].label))} at paragraph {turns[0][0].paragraph + 1}" if turns else ""
-    return (parts or "no paragraph to label") + turn
+        count = sum(a.status == status for a in annotations)
+        parts += [f"{count:,} {status.replace('_', ' ')}"] if count else []
+    found = ", ".join(parts) or "no paragraph to label"
+    for first, second in pairwise(labelled):
+        if first.label == second.label != labelled[0].label:
+            return f"{found}; turns to {visible(str(first.label))} at paragraph {first.paragraph + 1}"
+    return found
 
 
 def make(

@@ -1,0 +1,181 @@
+"""Worker processes that answer in order, hold few tasks at a time, and may be killed without a loss."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any, Generic, TypeVar
+
+from copytaster.errors import CopytasterError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+AHEAD = 4
+"""Tasks in flight or waiting for their turn, for each worker."""
+
+
+class WorkerLost(CopytasterError):
+    """A worker process died twice over the same task, or could not start."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: SpawnProcess
+    connection: Connection
+    task: int | None = None
+
+
+class Pool(Generic[Task, Result]):
+    """Processes that each build a function once and then apply it to tasks.
+
+    Parameters
+    ----------
+    build : callable
+        Called without arguments in each process; returns the function of a task. It must be picklable.
+    jobs : int
+        Processes, at least 1.
+    lost : callable, optional
+        Called with the process id and the exit code of a worker that died; its task is given to another one.
+    """
+
+    def __init__(
+        self,
+        build: Callable[[], Callable[[Task], Result]],
+        jobs: int,
+        lost: Callable[[int, int], None] = lambda pid, code: None,
+    ) -> None:
+        self._build = build
+        self._jobs = jobs
+        self._lost = lost
+        self._context: SpawnContext = multiprocessing.get_context("spawn")
+
+    def map(self, tasks: Iterable[Task]) -> Iterator[Result]:
+        """Apply the function to each task.
+
+        Parameters
+        ----------
+        tasks : iterable
+            Read as far as `AHEAD` allows.
+
+        Yields
+        ------
+        result
+            In the order of the tasks.
+
+        Raises
+        ------
+        WorkerLost
+            If two workers in a row died over the same task.
+        CopytasterError
+            What the function raised; any other exception is a `RuntimeError` with the worker's traceback.
+        """
+        stream = iter(tasks)
+        held: dict[int, Task] = {}
+        results: dict[int, Result] = {}
+        deaths: dict[int, int] = {}
+        again: deque[int] = deque()
+        read = yielded = 0
+        exhausted = False
+        workers = [self._start() for _ in range(self._jobs)]
+        try:
+            while True:
+                for worker in workers:
+                    if worker.task is not None:
+                        continue
+                    if again:
+                        worker.task = again.popleft()
+                    elif not exhausted and read < yielded + AHEAD * self._jobs:
+                        try:
+                            held[read] = next(stream)
+                        except StopIteration:
+                            exhausted = True
+                            break
+                        worker.task, read = read, read + 1
+                    else:
+                        break
+                    self._send(worker, held[worker.task])
+                while yielded in results:
+                    yield results.pop(yielded)
+                    yielded += 1
+                if exhausted and yielded == read:
+                    return
+                busy = {w.connection: i for i, w in enumerate(workers) if w.task is not None}
+                for ready in wait(list(busy)):
+                    i = busy[ready]  # type: ignore[index]
+                    worker = workers[i]
+                    task = worker.task
+                    assert task is not None
+                    try:
+                        results[task] = self._receive(worker)
+                        del held[task]
+                        worker.task = None
+                    except (EOFError, OSError):
+                        deaths[task] = deaths.get(task, 0) + 1
+                        self._bury(worker)
+                        if deaths[task] == 2:
+                            raise WorkerLost(
+                                "two worker processes in a row died over the same articles",
+                                "The machine may be out of memory: try -j 1",
+                            ) from None
+                        again.append(task)
+                        workers[i] = self._start()
+        finally:
+            for worker in workers:
+                worker.process.kill()
+            for worker in workers:
+                worker.process.join()
+                worker.connection.close()
+
+    def _start(self) -> _Worker:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(theirs, self._build), daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(process, ours)
+
+    def _send(self, worker: _Worker, task: Task) -> None:
+        with suppress(OSError):  # a dead worker is found out when its answer is waited for
+            worker.connection.send(task)
+
+    def _receive(self, worker: _Worker) -> Result:
+        good, answer = worker.connection.recv()
+        if good:
+            result: Result = answer
+            return result
+        raise answer
+
+    def _bury(self, worker: _Worker) -> None:
+        worker.process.join()
+        worker.connection.close()
+        self._lost(worker.process.pid or 0, worker.process.exitcode or 0)
+
+
+def _serve(connection: Connection, build: Callable[[], Callable[[Any], Any]]) -> None:
+    """Answer tasks until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent ends its workers
+    work: Callable[[Any], Any] | None = None
+    while True:
+        try:
+            task = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            if work is None:
+                work = build()
+            answer = (True, work(task))
+        except CopytasterError as error:
+            answer = (False, error)
+        except Exception:
+            answer = (False, RuntimeError(traceback.format_exc()))
+        try:
+            connection.send(answer)
+        except OSError:
+            return
