@@ -1,11 +1,26 @@
-"""An article and its blocks: where each paragraph begins and ends, and what kind of block it is."""
+"""An article and its blocks: where each one begins and ends."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 from typing import Any
+
+from copytaster.glued import REACH, SEAM, button_end, heading_end
+from copytaster.kinds import (
+    LONG,
+    QUOTE_MARKS,
+    SENTENCE_ENDS,
+    SHORT,
+    is_ask,
+    is_ended,
+    is_item,
+    is_running,
+    kind_of,
+)
 
 KINDS = ("body", "list-item", "heading", "furniture")
 CLASSIFIED = ("body", "list-item")
@@ -56,47 +71,72 @@ class Article:
     place: str = ""
 
 
-_INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"
-_BLANK = "".join(c for c in map(chr, range(0x3001)) if c.isspace()) + _INVISIBLE
-_ITEM = re.compile(r"(?:[-*+•]|\d{1,3}[.)]|[a-z]\)|\[[ xX]?\])\s+\S")
-_MARKS = re.compile(r"#{1,6}\s+")
+BLANK = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
+    "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064"
+    "\u2066\u2067\u2068\u2069\ufeff"
+)
 
+_NARROWEST = 40  # characters: a shorter line breaks off for other reasons than the end of a column
 
-def _kind(text: str) -> str:
-    if _ITEM.match(text):
-        return "list-item"
-    if len(text) < 100 and not text.endswith((".", "!", "?", '"', "”", "'", "’")):
-        return "heading"
-    return "body"
+_BULLET = re.compile(r"[-*+•‣◦▪●○■☐]|\d{1,3}[.)]|\(?[a-z]\)|\[[ xX]?\]")
+_HASHES = re.compile(r"#+(?:\s+|$)")
+_FENCES = frozenset(("```", "~~~"))
+_ENCLOSING = _FENCES | {"---"}
+_KEY = re.compile(r"[\w-]+:")
 
 
 def segment(text: str) -> list[Paragraph]:
     """Cut plain or Markdown text into blocks.
 
+    A block is a line, or several lines where the text is wrapped to a column, quoted with ``>``, a table or a
+    fence of code. A button or heading run together with its paragraph is parted from it.
+
     Parameters
     ----------
     text : str
-        Any text; nothing in it can make this fail.
+        Any text; nothing in it can make this fail, and the time grows in line with its length.
 
     Returns
     -------
     list of Paragraph
         In order, without overlap; between blocks stand only white space, invisible characters and Markdown
-        heading marks.
+        heading marks and rules.
+
+    Examples
+    --------
+    >>> blocks = segment("# Ferry row\\nSign The PetitionThe ferry was cut on Monday.")
+    >>> [(block.kind, block.text) for block in blocks]
+    [('heading', 'Ferry row'), ('body', 'Sign The Petition'), ('body', 'The ferry was cut on Monday.')]
     """
-    paragraphs = []
-    position = 0
-    for raw in text.splitlines(keepends=True):
-        line = raw.strip(_BLANK)
-        if line:
-            start = position + raw.index(line)
-            marks = _MARKS.match(line)
-            if marks:
-                start += marks.end()
-                line = line[marks.end() :]
-            paragraphs.append(Paragraph("heading" if marks else _kind(line), start, start + len(line), line))
-        position += len(raw)
-    return paragraphs
+    raws = text.splitlines(keepends=True)
+    lines = [raw.strip(BLANK) for raw in raws]
+    offsets = [0, *accumulate(map(len, raws))]
+    enclosed = {} if _ENCLOSING.isdisjoint([line[:3] for line in lines]) else _enclosed(lines)
+    column = _column(lines)
+    blocks: list[Paragraph] = []
+    i = 0
+    while i < len(lines):
+        line = lines[i]
+        if not line:
+            i += 1
+            continue
+        start = offsets[i]
+        if not raws[i].startswith(line):
+            start += raws[i].index(line)
+        plain = len(line) > LONG and is_running(line)
+        if plain and not (SEAM.search(line, 0, REACH) and button_end(line)[0]):
+            blocks.append(Paragraph("body", start, start + len(line), line))
+            i += 1
+            continue
+        if i in enclosed:
+            j, kind = enclosed[i] + 1, "furniture"
+        else:
+            j, kind = _extent(raws, lines, i, column)
+        if kind != "rule":
+            end = offsets[j - 1] + raws[j - 1].index(lines[j - 1]) + len(lines[j - 1])
+            blocks.extend(_blocks(text[start:end], start, kind))
+        i = j
+    return _in_context(blocks, text)
 
 
 def from_paragraphs(paragraphs: Iterable[str]) -> tuple[str, list[Paragraph]]:
@@ -105,21 +145,206 @@ def from_paragraphs(paragraphs: Iterable[str]) -> tuple[str, list[Paragraph]]:
     Parameters
     ----------
     paragraphs : iterable of str
-        The blocks in order; none of them is split or joined.
+        The blocks in order; none of them is split, joined or left out.
 
     Returns
     -------
     text : str
-        The blocks joined by blank lines.
+        The strings joined by blank lines.
     blocks : list of Paragraph
-        One for each string, in the same order, of the kind ``segment`` would give it.
+        One for each string, in the same order, of the kind its own text speaks for; blank ones are furniture.
     """
     given = list(paragraphs)
     blocks = []
     position = 0
-    for text in given:
-        line = text.strip(_BLANK)
-        start = position + text.index(line)
-        blocks.append(Paragraph(_kind(line) if line else "furniture", start, start + len(line), line))
-        position += len(text) + 2
+    for raw in given:
+        block = raw.strip(BLANK)
+        start = position + raw.index(block)
+        marks = _HASHES.match(block)
+        if marks:
+            start += marks.end()
+            block = block[marks.end() :]
+        kind = "heading" if marks and block and not _is_passage(block) else kind_of(block)
+        blocks.append(Paragraph(kind, start, start + len(block), block))
+        position += len(raw) + 2
     return "\n\n".join(given), blocks
+
+
+def _enclosed(lines: list[str]) -> dict[int, int]:
+    """Map the first line of front matter and of each fence of code to its last.
+
+    A fence that is never closed is a line like any other.
+    """
+    pairs: dict[int, int] = {}
+    closing: dict[str, int] = {}
+    for i in range(len(lines) - 1, -1, -1):
+        mark = lines[i][:3]
+        if mark in _FENCES:
+            if mark in closing:
+                pairs[i] = closing[mark]
+            if not lines[i].strip(mark[0]):
+                closing[mark] = i
+    top = next((i for i, line in enumerate(lines) if line), 0)
+    if lines[top] == "---":
+        end = top + 1
+        while end < len(lines) and (not lines[end] or _KEY.match(lines[end]) or lines[end].startswith("- ")):
+            end += 1
+        if end < len(lines) and lines[end] == "---" and any(lines[top + 1 : end]):
+            first = next(i for i in range(top + 1, end) if lines[i])
+            last = next(i for i in range(end - 1, top, -1) if lines[i])
+            pairs[first] = last
+    return pairs
+
+
+def _column(lines: list[str]) -> float:
+    """Find the width a text is wrapped to: infinite where lines seldom break off in mid-sentence."""
+    breaks = wraps = width = 0
+    for line, following in pairwise(lines):
+        if following and _NARROWEST <= len(line) <= LONG:
+            breaks += 1
+            if _is_unfinished(line, following):
+                wraps += 1
+                width = max(width, len(line))
+    return width if wraps > 1 and wraps * 4 >= breaks else math.inf
+
+
+def _extent(raws: list[str], lines: list[str], i: int, column: float) -> tuple[int, str]:
+    """Find the line after the block that begins on line ``i``, and its kind where marks tell it."""
+    line = lines[i]
+    following = lines[i + 1] if i + 1 < len(lines) else ""
+    if _is_rule(line):
+        return i + 1, "rule"
+    if _HASHES.match(line):
+        return i + 1, "marked"
+    if line[0] == ">":
+        return _quote_end(lines, i), ""
+    if line[0] == "|" or ("|" in line and "|" in following and not following.strip("|:- \t")):
+        return next((j for j in range(i + 1, len(lines)) if "|" not in lines[j]), len(lines)), "furniture"
+    item = is_item(line)
+    j = i + 1
+    if _BULLET.fullmatch(line) and following and not _opens_block(following):
+        item, j = True, i + 2
+    elif (
+        not item
+        and len(line) <= SHORT
+        and _is_underline(following)
+        and (following[0] == "=" or not is_ended(line))
+    ):
+        return j, "heading"
+    while j < len(lines) and lines[j] and _runs_on(raws, lines, j, item, column):
+        j += 1
+    return j, ""
+
+
+def _is_rule(line: str) -> bool:
+    return not line.strip("#") or not line.strip("=") or (len(line) > 2 and not line.strip("-*_= \t"))
+
+
+def _is_underline(line: str) -> bool:
+    return bool(line) and (not line.strip("=") or (len(line) > 2 and not line.strip("-")))
+
+
+def _opens_block(line: str) -> bool:
+    if line[:4].isalpha():
+        return False
+    marked = line[0] in ">|" or line[:3] in _FENCES or _HASHES.match(line) or _BULLET.fullmatch(line)
+    return bool(marked) or is_item(line) or _is_rule(line)
+
+
+def _is_unfinished(line: str, following: str) -> bool:
+    """Tell whether a sentence goes on in the next line: it opens with a word without capitals."""
+    if line[-1] in SENTENCE_ENDS or not following[0].isalpha() or following[0].isupper():
+        return False
+    word = following.split(None, 1)[0]
+    return "." not in word[:-1] and word == word.casefold()
+
+
+def _runs_on(raws: list[str], lines: list[str], j: int, item: bool, column: float) -> bool:
+    """Tell whether line ``j`` goes on with the block before it."""
+    previous, line = lines[j - 1], lines[j]
+    if _opens_block(line):
+        return False
+    indented = raws[j][0] in " \t"
+    if item and indented:
+        return True
+    if len(previous) > LONG or (len(line) > LONG and not line.startswith("http")):
+        return False
+    if indented and raws[j - 1][0] not in " \t":
+        return False
+    first_word = line.find(" ") if " " in line else len(line)
+    return len(previous) + 1 + first_word > column or (
+        len(previous) >= _NARROWEST and _is_unfinished(previous, line)
+    )
+
+
+def _quote_end(lines: list[str], i: int) -> int:
+    """Find the line after the quoted paragraph that begins on line ``i``; empty quote marks lead it."""
+    depth = 0
+    while i < len(lines) and lines[i].startswith(">"):
+        words = lines[i].lstrip(QUOTE_MARKS)
+        marks = lines[i].count(">", 0, len(lines[i]) - len(words))
+        if depth and (not words or marks != depth or len(lines[i - 1]) > LONG or _opens_block(words)):
+            break
+        depth = marks if words else 0
+        i += 1
+    return i
+
+
+def _is_passage(block: str) -> bool:
+    """Tell whether what is marked as a heading is a paragraph in truth."""
+    return len(block) > SHORT or (len(block) > LONG and is_ended(block))
+
+
+def _blocks(text: str, start: int, kind: str) -> Iterator[Paragraph]:
+    """Part what is run together in one block."""
+    border = 0
+    if kind == "marked":
+        marks = _HASHES.match(text)
+        assert marks
+        start += marks.end()
+        text = text[marks.end() :]
+        bare = text.rstrip("#")
+        if bare[-1:].isspace():
+            text = bare.rstrip(BLANK)
+        border = heading_end(text)
+        kind = "" if _is_passage(text) and not border else "heading"
+    elif not kind and not is_item(text):
+        end, part = button_end(text)
+        while end > border:
+            label = text[border:end].rstrip(BLANK)
+            yield Paragraph(part, start + border, start + border + len(label), label)
+            border = end
+            end, part = button_end(text, border)
+    if border and kind:
+        heading = text[:border].rstrip(BLANK)
+        yield Paragraph("heading", start, start + len(heading), heading)
+        kind = ""
+    rest = text[border:]
+    if rest:
+        yield Paragraph(kind or kind_of(rest), start + border, start + border + len(rest), rest)
+
+
+def _in_context(blocks: list[Paragraph], text: str) -> list[Paragraph]:
+    """Settle the kinds that neighbours decide: the title on top, the items of a list without marks."""
+    if len(blocks) > 1:
+        title, following = blocks[:2]
+        if title.kind == "body" and len(title.text) <= SHORT and not is_ask(title.text):
+            asked = title.text[-1] in "?!" and following.kind in ("heading", "furniture")
+            if asked or not is_ended(title.text):
+                blocks[0] = replace(title, kind="heading")
+    for i in range(1, len(blocks)):
+        if (
+            blocks[i].kind == "heading"
+            and blocks[i - 1].text.endswith(":")
+            and blocks[i - 1].kind != "furniture"
+        ):
+            j = i
+            while j < len(blocks) and blocks[j].kind == "heading" and not _is_marked(text, blocks[j].start):
+                j += 1
+            if j > i + 1:
+                blocks[i:j] = [replace(item, kind="list-item") for item in blocks[i:j]]
+    return blocks
+
+
+def _is_marked(text: str, start: int) -> bool:
+    return text[max(0, start - 8) : start].rstrip(BLANK).endswith("#")
