@@ -1,0 +1,188 @@
+"""Why a paragraph got its label: the terms of the model's own sum, for the label against the runner-up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copytaster.features import FORMS, MAX_CHARS, ngrams, structure
+from copytaster.model import softmax
+from copytaster.tokens import Tokens, fold, tokenise
+
+if TYPE_CHECKING:
+    from copytaster.model import Model
+
+Span = tuple[int, int]
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Part:
+    """One term of the sum.
+
+    Attributes
+    ----------
+    view : str
+        "cue" or "ngram".
+    name : str
+        Of the cue, or the n-gram as written; "^" before an n-gram that opens a sentence.
+    contribution : float
+        To the log-odds of the label against the runner-up.
+    spans : tuple of (int, int)
+        Where it stands, in characters of the paragraph; empty for a sign of form.
+    """
+
+    view: str
+    name: str
+    contribution: float
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The exact additive evidence for a label.
+
+    Attributes
+    ----------
+    label, against : str
+        The predicted label and the runner-up.
+    log_odds : float
+        ``log(p(label) / p(against))``.
+    bias : float
+        The part of it that no word of the paragraph has.
+    parts : tuple of Part
+        Strongest first; with `bias` they sum to `log_odds`.
+    """
+
+    label: str
+    against: str
+    log_odds: float
+    bias: float
+    parts: tuple[Part, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON: the strongest parts, and what the others add up to."""
+        shown = self.parts[:_SHOWN]
+        listed = [
+            {"view": p.view, "name": p.name, "contribution": round(p.contribution, 6), "spans": [*map(list, p.spans)]}
+            for p in shown
+        ]
+        return {
+            "label": self.label,
+            "against": self.against,
+            "log_odds": round(self.log_odds, 6),
+            "bias": round(self.bias, 6),
+            "parts": listed,
+            "rest": round(sum(p.contribution for p in self.parts[_SHOWN:]), 6),
+            "sentence": str(self),
+        }
+
+    def __str__(self) -> str:
+        """Return one sentence for people."""
+        words = [f"'{p.name}'" for p in self.parts if p.view == "ngram" and p.contribution > 0][:4]
+        cues: list[str] = []
+        for part in self.parts:
+            name = part.name.split(":")[0].replace("_", " ")
+            if part.view == "cue" and part.contribution > 0 and name not in cues:
+                cues.append(name)
+        evidence = "; ".join(", ".join(some) for some in (words, cues[:3]) if some)
+        return f"{self.label} rather than {self.against}: {evidence or 'nothing in particular'}"
+
+
+def explain(model: Model, text: str) -> Explanation:
+    """Take apart the score of one paragraph.
+
+    Parameters
+    ----------
+    model : Model
+    text : str
+
+    Returns
+    -------
+    Explanation
+    """
+    text = text[:MAX_CHARS]
+    features = model.featurise([text])
+    chances = softmax(model.score(features))[0]
+    best, second = (int(i) for i in np.argsort(-chances, kind="stable")[:2])
+    contrast = _contrast(best, second, len(model.bias))
+    tokens = tokenise([text])
+    shape = structure(tokens)
+    places = _places(text)
+    spans = [(places[s], places[e - 1] + 1) for s, e in zip(tokens.start, tokens.end, strict=True)]
+
+    weights = (model.words.astype(np.float64) * model.scale / np.sqrt(max(len(spans), 1))) @ contrast
+    single, pair, openings = ngrams(tokens, shape)
+    sums: defaultdict[str, float] = defaultdict(float)
+    where: defaultdict[str, list[Span]] = defaultdict(list)
+
+    def add(name: str, weight: float, span: Span) -> None:
+        sums[name] += weight
+        where[name].append(span)
+
+    def over(first: int, last: int) -> Span:
+        return spans[first][0], spans[last][1]
+
+    for i, weight in enumerate(weights[model.column(single)]):
+        add(text[slice(*spans[i])].lower(), weight, spans[i])
+    for i, weight in enumerate(weights[model.column(pair)]):
+        span = over(max(i - 1, 0), i)
+        add(_squeeze(text[slice(*span)]) if i else "^" + text[slice(*span)].lower(), weight, span)
+    singles = int(shape.opening.sum())
+    for j, weight in enumerate(weights[model.column(openings.hash)]):
+        i = int(openings.token[j])
+        span = over(i - (j >= singles), i)
+        add("^" + _squeeze(text[slice(*span)]), weight, span)
+
+    parts = [Part("ngram", name, float(value), tuple(where[name])) for name, value in sums.items()]
+    lexical = _lexical_spans(model, tokens, spans)
+    on_cues = features.cues[0] * (model.cues @ contrast)
+    for name, value in zip(model.featurise.cue_names, on_cues, strict=True):
+        if value:
+            at = () if name in FORMS else tuple(lexical.get(name.split(":")[0], ()))
+            parts.append(Part("cue", name, float(value), at))
+    parts.sort(key=lambda part: (-abs(part.contribution), part.view, part.name))
+    bias = float(model.bias @ contrast)
+    log_odds = float(np.log(chances[best]) - np.log(chances[second]))
+    return Explanation(model.labels[best], model.labels[second], log_odds, bias, tuple(parts))
+
+
+def _contrast(best: int, second: int, count: int) -> NDArray[np.float64]:
+    """Return what to multiply contrasts to the first label with, to get `best` against `second`."""
+    both = np.zeros(count + 1)
+    both[best], both[second] = 1, -1
+    return both[1:]
+
+
+def _squeeze(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+@lru_cache(4096)
+def _width(character: str) -> int:
+    return len(fold([character]))
+
+
+def _places(text: str) -> list[int]:
+    """Return the character each folded byte comes from."""
+    return [i for i, character in enumerate(text) for _ in range(_width(character))]
+
+
+def _lexical_spans(model: Model, tokens: Tokens, spans: list[Span]) -> dict[str, list[Span]]:
+    found: dict[str, list[Span]] = {}
+    lexicons = model.lexicons
+    offset = np.cumsum(lexicons.fan, dtype=np.int64) - lexicons.fan
+    for end, size, entry in zip(*model.featurise.matches(tokens), strict=True):
+        for k in range(int(lexicons.fan[entry])):
+            name = lexicons.names[int(lexicons.column[offset[entry] + k])]
+            found.setdefault(name, []).append((spans[end - size + 1][0], spans[end][1]))
+    return {name: sorted(set(at)) for name, at in found.items()}
+
+
+__all__ = ["Explanation", "Part", "explain"]

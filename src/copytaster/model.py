@@ -1,0 +1,149 @@
+"""The model: a multinomial logistic regression on both views, and why it says what it says.
+
+One label (the first) is the reference; every other has a contrast to it. The score of a contrast is
+
+    bias + scale * (sum of the n-gram weights) / sqrt(tokens) + cues . weights
+
+and the probabilities are the softmax of the contrasts (Hastie, Tibshirani, Friedman, *The Elements of Statistical
+Learning*, section 4.4). N-gram weights are small integers. Two contrasts share one 64-bit integer, so that one
+look-up and one running sum score both, exactly: the result does not depend on how texts are cut into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copytaster.features import MAX_CHARS, Features, Featuriser, Lexicons
+
+if TYPE_CHECKING:
+    from copytaster.explain import Explanation
+
+BATCH = 128
+"""Paragraphs scored at a time: few enough for the processor's cache."""
+
+
+class Model:
+    """Weights that turn paragraphs into probabilities.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        ``K`` labels, 2 to 20; the first is the reference.
+    lexicons : Lexicons
+        Compiled cue lexicons.
+    words : ndarray of int8, shape (2 ** bits, K - 1)
+        N-gram weights by the highest `bits` bits of their hash, in units of `scale`.
+    scale : ndarray of float64, shape (K - 1,)
+    cues : ndarray of float64, shape (c, K - 1)
+        Weights of the cue columns.
+    bias : ndarray of float64, shape (K - 1,)
+    manifest : dict
+        What the model is and where it comes from; JSON.
+    """
+
+    def __init__(
+        self,
+        labels: tuple[str, ...],
+        lexicons: Lexicons,
+        words: NDArray[np.int8],
+        scale: NDArray[np.float64],
+        cues: NDArray[np.float64],
+        bias: NDArray[np.float64],
+        manifest: dict[str, Any],
+    ) -> None:
+        self.labels = labels
+        self.words = words
+        self.scale = scale
+        self.cues = cues
+        self.bias = bias
+        self.manifest = manifest
+        self.featurise = Featuriser(lexicons)
+        self._shift = np.uint64(64 - (len(words) - 1).bit_length())
+        self._packed = [_pack(words[:, at : at + 2]) for at in range(0, words.shape[1], 2)]
+
+    @property
+    def lexicons(self) -> Lexicons:
+        """The compiled lexicons."""
+        return self.featurise.lexicons
+
+    def decision_function(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the contrasts of each paragraph to the first label, shape (n, K - 1)."""
+        out = np.empty((len(texts), len(self.bias)))
+        for at in range(0, len(texts), BATCH):
+            out[at : at + BATCH] = self.score(self.featurise(texts[at : at + BATCH]))
+        return out
+
+    def score(self, features: Features) -> NDArray[np.float64]:
+        """Return the contrasts of a batch of features, shape (n, K - 1)."""
+        pointer = features.pointer
+        total = np.empty((len(pointer) - 1, 2 * len(self._packed)), np.int64)
+        single, pair = self.column(features.single), self.column(features.pair)
+        opening = self.column(features.opening)
+        start = np.searchsorted(features.opening_owner, np.arange(len(pointer)))
+        for at, table in enumerate(self._packed):
+            run = np.zeros(len(single) + 1, np.int64)
+            np.cumsum(table.take(single) + table.take(pair), out=run[1:])
+            extra = np.zeros(len(opening) + 1, np.int64)
+            np.cumsum(table.take(opening), out=extra[1:])
+            sums = run[pointer[1:]] - run[pointer[:-1]] + extra[start[1:]] - extra[start[:-1]]
+            low = sums.astype(np.int32)
+            total[:, 2 * at] = low
+            total[:, 2 * at + 1] = (sums - low) >> 32
+        per = self.scale / np.sqrt(np.maximum(np.diff(pointer), 1))[:, None]
+        scores = self.bias + total[:, : len(self.bias)] * per
+        for at, weights in enumerate(self.cues.T):
+            scores[:, at] += (features.cues * weights).sum(axis=1)
+        return scores
+
+    def column(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the row of `words` for each n-gram hash."""
+        return (hashes >> self._shift).view(np.int64)
+
+    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the probability of each label for each paragraph.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            ``n`` paragraphs; of each the first `MAX_CHARS` characters are read.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, K)
+            Rows sum to 1; columns in the order of `labels`.
+        """
+        return softmax(self.decision_function(texts))
+
+    def in_domain(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return how much each text looks like what the model knows, 0 to 1, shape (n,)."""
+        return np.ones(len(texts))
+
+    def explain(self, text: str) -> Explanation:
+        """Return the evidence for the label of one paragraph against the runner-up."""
+        from copytaster.explain import explain
+
+        return explain(self, text)
+
+
+def softmax(contrasts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn contrasts to the first label, shape (n, K - 1), into probabilities, shape (n, K)."""
+    full = np.concatenate((np.zeros((len(contrasts), 1)), contrasts), axis=1)
+    full -= full.max(axis=1, keepdims=True)
+    np.exp(full, out=full)
+    full /= full.sum(axis=1, keepdims=True)
+    return full
+
+
+def _pack(columns: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Put one or two columns of small integers into one of 64 bits, the first in the lower half."""
+    packed = columns[:, 0].astype(np.int64)
+    if columns.shape[1] == 2:
+        packed += columns[:, 1].astype(np.int64) << 32
+    return packed
+
+
+__all__ = ["BATCH", "MAX_CHARS", "Model", "softmax"]
