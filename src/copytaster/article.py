@@ -197,7 +197,10 @@ def _enclosed(lines: list[str]) -> dict[int, int]:
 
 
 def _column(lines: list[str]) -> float:
-    """Find the width a text is wrapped to: infinite where lines seldom break off in mid-sentence."""
+    """Find the width a text is wrapped to: infinite where lines seldom break off in mid-sentence.
+
+    One such break may be chance; it does not tell the width.
+    """
     breaks = wraps = width = 0
     for line, following in pairwise(lines):
         if following and _NARROWEST <= len(line) <= LONG:
@@ -205,7 +208,9 @@ def _column(lines: list[str]) -> float:
             if _is_unfinished(line, following):
                 wraps += 1
                 width = max(width, len(line))
-    return width if wraps > 1 and wraps * 4 >= breaks else math.inf
+    if not wraps or wraps * 4 < breaks:
+        return math.inf
+    return width if wraps > 1 else LONG
 
 
 def _extent(raws: list[str], lines: list[str], i: int, column: float) -> tuple[int, str]:
@@ -262,19 +267,19 @@ def _is_unfinished(line: str, following: str) -> bool:
 def _runs_on(raws: list[str], lines: list[str], j: int, item: bool, column: float) -> bool:
     """Tell whether line ``j`` goes on with the block before it."""
     previous, line = lines[j - 1], lines[j]
+    first_word = line.find(" ") if " " in line else len(line)
+    full = len(previous) + 1 + first_word > column and len(previous) <= LONG
     if _opens_block(line):
-        return False
+        return full and not item and is_item(line) and previous[-1] not in SENTENCE_ENDS + ":;"
     indented = raws[j][0] in " \t"
     if item and indented:
         return True
-    if len(previous) > LONG or (len(line) > LONG and not line.startswith("http")):
+    if len(line) > LONG and not line.startswith("http"):
         return False
     if indented and raws[j - 1][0] not in " \t":
         return False
-    first_word = line.find(" ") if " " in line else len(line)
-    return len(previous) + 1 + first_word > column or (
-        len(previous) >= _NARROWEST and _is_unfinished(previous, line)
-    )
+    unfinished = _NARROWEST <= len(previous) <= LONG and column < math.inf and _is_unfinished(previous, line)
+    return full or unfinished
 
 
 def _quote_end(lines: list[str], i: int) -> int:

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import re
 
-from copytaster.kinds import MINOR, SHARE, is_ask, is_ended, is_furniture, word_set
+from copytaster.kinds import MINOR, SHARE, is_ask, is_ended, is_furniture, is_stock, word_set
 
 REACH = 80  # characters: no button or heading run together with its paragraph is longer
 
 # A capital right after a small letter or a closing mark, or the last of a run of capitals. The capital comes
 # first in the pattern because the search for one is fast.
-SEAM = re.compile(r"[A-ZÀ-Þ“\"‘«](?:(?<=[a-zß-ÿ0-9!?…)\]»→].)|(?<=[A-Z]{4})(?=[a-z]))")
+SEAM = re.compile(
+    r"(?:[A-ZÀ-Þ]|[“\"‘«](?=\w))(?:(?<=[a-zß-ÿ0-9!?…)\]»→].)|(?<=[A-Z]{4})(?=[a-z]))",
+)
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _TOKEN = re.compile(r"\S+")
 
@@ -65,9 +67,9 @@ def button_end(text: str, start: int = 0) -> tuple[int, str]:
         label = _CAMEL.sub(" ", text[start:border])
         words = label.casefold().split()
         following = text[border : border + REACH].split(None, 1)[0]
-        if is_furniture(label):
+        if is_furniture(label) and not label[-1].isdigit():
             shared = _CAMEL.split(following, maxsplit=1)[0].casefold() in SHARE
-            kind, certain = "furniture", len(words) > 1 and not shared
+            kind, certain = "furniture", len(words) > 1 and is_stock(label) and not shared
         elif is_ask(label) and len(words) <= 10:
             kind, certain = "body", words[-1] in _BUTTON_ENDS
         elif words[0] in _SECTIONS and len(words) == 1:

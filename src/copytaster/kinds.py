@@ -220,11 +220,21 @@ def is_titled(text: str) -> bool:
     )
 
 
+def _folded(text: str) -> str:
+    return text.casefold().replace("’", "'").strip(SENTENCE_ENDS + ":,→←›‹↑↓-–— ")
+
+
+def is_stock(text: str) -> bool:
+    """Tell whether a line is a phrase that stands alone on a page only as a label or button of the site."""
+    folded = _folded(text)
+    return folded in _STOCK or SHARE.issuperset(_WORD.findall(folded))
+
+
 @lru_cache(maxsize=4096)
 def is_furniture(text: str) -> bool:
     """Tell whether a line of at most a few hundred characters belongs to the page, not to the article."""
     plain = _LINK.sub(r"\1", text).strip(_CLOSERS + "[(")
-    folded = plain.casefold().replace("’", "'").strip(SENTENCE_ENDS + ":,→←›‹↑↓-–— ")
+    folded = _folded(plain)
     if folded in _STOCK or folded.startswith(_STOCK_STARTS):
         return True
     if _LABEL.match(plain) or _CREDIT.match(plain) or _MARKUP.fullmatch(text) or _HANDLE.match(text):
