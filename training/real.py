@@ -1,0 +1,47 @@
+"""Measure an artifact on the held-out documents of the stand-off labels.
+
+    python training/real.py [-m MODEL] [--corpora FOLDER] [--gate FILE] [-f text|json|markdown]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+import standoff
+
+from copytaster.artifact import load
+from copytaster.gate import check_gates, read_gates
+from copytaster.labeled import digest, select
+from copytaster.metrics import evaluate_examples
+from copytaster.report import FORMATS
+
+
+@click.command()
+@click.option("-m", "--model", type=click.Path(path_type=Path), help="Artifact.  [default: the shipped one]")
+@click.option("--corpora", type=click.Path(path_type=Path), default=standoff.CORPORA, show_default=True)
+@click.option("--gate", type=click.Path(path_type=Path), help="TOML file of figures the model must reach.")
+@click.option("-f", "--format", type=click.Choice(list(FORMATS)), default="text", show_default=True)
+def main(model: Path | None, corpora: Path, gate: Path | None, format: str) -> int:
+    """Measure an artifact on real text that its training left out."""
+    copy = standoff.read_corpora(corpora)
+    if not copy:
+        click.echo(f"No texts in {corpora}: real text is not measured", err=True)
+        return 0
+    examples = select(standoff.join(copy).examples, "test")
+    reader = load(model)
+    chances = reader.predict_proba([example.text for example in examples])
+    gates = read_gates(gate) if gate else None
+    by = ("source", *(gates.fields if gates else ()))
+    report = evaluate_examples(examples, reader.labels, chances, by=by, errors=0)
+    report["data_digest"] = digest(examples)
+    checks = check_gates(report, gates) if gates else []
+    if gates:
+        report["gates"] = checks
+    click.echo(FORMATS[format](report), nl=False)
+    return 3 if any(not check["passed"] for check in checks) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(standalone_mode=False))

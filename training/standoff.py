@@ -1,0 +1,134 @@
+"""Stand-off labels: labels of texts that may not be redistributed, joined with a local copy of those texts.
+
+A row names a paragraph by the first 16 hex digits of the SHA-1 of its text with white space folded. The copy is a
+folder of JSONL files, plain or gzipped, whose lines have a ``"text"`` and may have a ``"doc"``.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from copytaster.labeled import Example, split_of
+
+ROOT = Path(__file__).resolve().parent.parent
+LABELS = ROOT / "labeled" / "standoff" / "real.tsv"
+TARGETS = ROOT / "labeled" / "standoff" / "targets.tsv.gz"
+CORPORA = ROOT.parent / "shared" / "real"
+
+
+class Paragraph(NamedTuple):
+    """One paragraph of the local copy."""
+
+    text: str
+    source: str
+    document: str
+
+
+class Joined(NamedTuple):
+    """Labelled paragraphs with their text.
+
+    Attributes
+    ----------
+    examples : list of Example
+        Split by document.
+    hard : ndarray of bool, shape (n,)
+        Borderline for whoever labelled it.
+    missing : int
+        Labels whose text is not in the copy.
+    """
+
+    examples: list[Example]
+    hard: np.ndarray
+    missing: int
+
+
+def key_of(text: str) -> str:
+    """Return the first 16 hex digits of the SHA-1 of the white-space-folded text."""
+    return hashlib.sha1(" ".join(text.split()).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def read_corpora(folder: Path) -> dict[str, Paragraph]:
+    """Read every paragraph of a local copy, by its key; none if there is no such folder."""
+    found: dict[str, Paragraph] = {}
+    for path in sorted((*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz"))):
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+            for line in lines:
+                record = json.loads(line)
+                text = record["text"]
+                paragraph = Paragraph(text, record.get("source", ""), record.get("doc", ""))
+                found.setdefault(key_of(text), paragraph)
+    return found
+
+
+def rows(path: Path = LABELS) -> Iterator[dict[str, str]]:
+    """Read the rows of a stand-off file."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        yield from csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
+
+
+def join(corpora: dict[str, Paragraph], path: Path = LABELS) -> Joined:
+    """Join stand-off labels with the copy; furniture is left out."""
+    examples, hard, missing = [], [], 0
+    for line, row in enumerate(rows(path), 2):
+        paragraph = corpora.get(row["sha1"])
+        if paragraph is None:
+            missing += 1
+        elif row["label"] != "furniture":
+            article = f"{row['source']}/{paragraph.document}"
+            examples.append(
+                Example(
+                    text=" ".join(paragraph.text.split()),
+                    label=row["label"],
+                    article=article,
+                    source=row["source"],
+                    kind="",
+                    topic="",
+                    variety="",
+                    split=split_of(article),
+                    file=str(path),
+                    line=line,
+                    index=int(row["position"]),
+                    annotator="",
+                    title="",
+                )
+            )
+            hard.append(row["hard"] == "1")
+    return Joined(examples, np.array(hard, bool), missing)
+
+
+def read_targets(
+    corpora: dict[str, Paragraph], without: set[str], path: Path = TARGETS
+) -> tuple[list[str], np.ndarray, list[Paragraph]]:
+    """Read the teacher's probabilities of unlabelled paragraphs.
+
+    Parameters
+    ----------
+    corpora : dict
+        See `read_corpora`.
+    without : set of str
+        Documents, as ``source/document``, to leave out.
+
+    Returns
+    -------
+    list of str, ndarray of shape (n, 3), list of Paragraph
+        Texts, probabilities of reporting, opinion and call-to-action, and where the texts come from.
+    """
+    texts, chances, paragraphs = [], [], []
+    with gzip.open(path, "rt", encoding="ascii") as lines:
+        for line in lines:
+            key, *percents = line.split()
+            paragraph = corpora.get(key)
+            if paragraph is not None and f"{paragraph.source}/{paragraph.document}" not in without:
+                texts.append(" ".join(paragraph.text.split()))
+                chances.append([int(percent) for percent in percents])
+                paragraphs.append(paragraph)
+    shares = np.array(chances, float).reshape(-1, 3)
+    return texts, shares / np.maximum(shares.sum(axis=1, keepdims=True), 1), paragraphs
