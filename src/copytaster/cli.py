@@ -41,7 +41,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return cli.main(arguments, "copytaster", standalone_mode=False) or 0
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "copytaster"
-        complain(f"{error.format_message().rstrip('.')}. Try '{where} --help'")
+        message = error.format_message()
+        stop = "" if message.endswith(("?", ".")) else "."
+        complain(f"{message}{stop} Try '{where} --help'")
         return USAGE
     except click.ClickException as error:
         complain(error.format_message())
@@ -196,7 +198,7 @@ def predict(
         raise UsageError("--backend dask and --scheduler ADDR belong together")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # set before numpy is loaded: idle threads cost time
     from copytaster.output import standard_output
-    from copytaster.predict import Settings, Work, encode, run_all
+    from copytaster.predict import Settings, encode, run_all, start_worker
     from copytaster.raw import check_encoding, read_raw
     from copytaster.resume import Direct, Partial, is_complete, open_output, skip
 
@@ -204,7 +206,7 @@ def predict(
     if resume and output and is_complete(output):
         say(f"{output} is complete; to write it anew, leave out --resume")
         return 0
-    work = Work(
+    work = start_worker(
         Settings(
             model=model,
             reader=reader,
@@ -424,10 +426,12 @@ def check(labeled: tuple[str, ...], format: str, suspects: bool, limit: int) -> 
     """
     from copytaster import check as checking
 
-    read_blind = None
+    blind: checking.OutOfFold | None = None
     if suspects:
-        from copytaster.fit import out_of_fold as read_blind
-    result = checking.check(labeled or _default_labeled(), out_of_fold=read_blind)
+        from copytaster.fit import out_of_fold
+
+        blind = out_of_fold
+    result = checking.check(labeled or _default_labeled(), out_of_fold=blind)
     put(checking.to_json(result) if format == "json" else checking.to_text(result, limit))
     return FAULT if result.count("error") else 0
 

@@ -102,9 +102,10 @@ class Pool(Generic[Task, Result]):
                     else:
                         break
                     self._send(worker, held[worker.task])
-                while yielded in results:
+                if yielded in results:
                     yield results.pop(yielded)
                     yielded += 1
+                    continue
                 if exhausted and yielded == read:
                     return
                 busy = {w.connection: i for i, w in enumerate(workers) if w.task is not None}

@@ -98,7 +98,7 @@ def paint(text: str, *codes: str) -> str:
 
 
 def colour_of(index: int) -> str:
-    """Return the SGR code of a label by its index: cyan, yellow, magenta first, apart to colour-blind eyes."""
+    """Return the SGR code of a label by its index: cyan, yellow, magenta, apart to colour-blind eyes."""
     return _PALETTE[index % len(_PALETTE)]
 
 

@@ -17,7 +17,9 @@ from copytaster.errors import UsageError
 from copytaster.terminal import bar, colour_of, columns, one_line, paint, visible, wrap
 
 FORMATS = ("text", "jsonl", "csv", "html", "jsonld")
-quote = json.JSONEncoder(ensure_ascii=False).encode
+quote = json.encoder.encode_basestring
+"""Write a string as JSON, non-ASCII characters as they are."""
+_json = json.JSONEncoder(ensure_ascii=False).encode
 _MODULES = {"html": "copytaster.page", "jsonld": "copytaster.webannotation"}
 
 
@@ -72,7 +74,7 @@ class JsonlWriter(LineWriter):
     def __init__(self, labels: Sequence[str], reader: str = "fast") -> None:
         keys = [quote(label).replace("%", "%%") for label in labels]
         start = '{"id": %s, "paragraph": %d, "start": %d, "end": %d, "kind": "%s", "label": %s, '
-        end = f'"status": "%s", "reader": {quote(reader)}, "text": %s'
+        end = f'"status": "%s", "reader": {quote(reader).replace("%", "%%")}, "text": %s%s}}\n'
         each = ", ".join(f"{key}: %.4f" for key in keys)
         self._classified = f'{start}"confidence": %.4f, "probabilities": {{{each}}}, {end}'
         self._bare = f'{start}"confidence": null, "probabilities": null, {end}'
@@ -81,15 +83,14 @@ class JsonlWriter(LineWriter):
     def article(self, article: Article, annotations: Sequence[Annotation]) -> str:
         """Return one line a paragraph."""
         name, label_of, classified, bare = quote(article.id), self._label, self._classified, self._bare
-        lines = []
+        lines: list[str] = []
         for _, i, start, end, kind, label, status, confidence, chances, text, evidence in annotations:
+            head = (name, i, start, end, kind, label_of[label])
+            tail = "" if evidence is None else f', "evidence": {_json(evidence.to_dict())}'
             if chances is None:
-                line = bare % (name, i, start, end, kind, label_of[label], status, quote(text))
+                lines.append(bare % (*head, status, quote(text), tail))
             else:
-                head = (name, i, start, end, kind, label_of[label], confidence)
-                line = classified % (*head, *chances.values(), status, quote(text))
-            lines.append(line)
-            lines.append("}\n" if evidence is None else f', "evidence": {quote(evidence.to_dict())}}}\n')
+                lines.append(classified % (*head, confidence, *chances.values(), status, quote(text), tail))
         return "".join(lines)
 
 
