@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from copytaster import __version__
+from copytaster.context import Context, leads_in, surroundings
 from copytaster.errors import DataError
 from copytaster.features import Featuriser, Lexicons, compile_lexicons, read_lexicons
 from copytaster.labeled import Example, digest, folds, label_order
@@ -131,6 +132,7 @@ def fit(
     held_out = _out_of_fold(matrix, gold, folds(examples, config.folds, seed), len(labels), config, weights, more)
     scored = ~np.isnan(held_out[:, 0])
     temperature = _temperature(held_out[scored], gold[scored]) if scored.any() else 1.0
+    context = _context(held_out / temperature, gold, examples)
     solution = _solve(matrix, np.eye(len(labels))[gold] * weights[:, None], config, more)
     manifest = {
         "package": __version__,
@@ -149,6 +151,7 @@ def fit(
             "method": "temperature, out of fold by article",
             "temperature": round(temperature, 4),
         },
+        "context": context._asdict(),
         "out_of_fold": _figures(examples, held_out / temperature, gold, labels),
         "versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
         **(notes or {}),
@@ -254,6 +257,29 @@ def _temperature(scores: NDArray[np.float64], gold: NDArray[np.int64]) -> float:
         return float(-np.log(np.maximum(chances[np.arange(len(gold)), gold], 1e-12)).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-2, 2), method="bounded").x))
+
+
+def _context(scores: NDArray[np.float64], gold: NDArray[np.int64], examples: Sequence[Example]) -> Context:
+    """Choose the weights of neighbours by the log loss of out-of-fold scores.
+
+    Only paragraphs of articles with a name have neighbours. The weights are penalised and kept at zero or above.
+    """
+    names = {article: i for i, article in enumerate(dict.fromkeys(e.article for e in examples if e.article))}
+    rows = [i for i, e in enumerate(examples) if e.article and not np.isnan(scores[i, 0])]
+    rows.sort(key=lambda i: (names[examples[i].article], examples[i].index))
+    if len(rows) < 2:
+        return Context()
+    owner = np.array([names[examples[i].article] for i in rows])
+    scores, gold = scores[rows], gold[rows]
+    mean, following = surroundings(scores, owner, leads_in([examples[i].text for i in rows]))
+
+    def loss(weights: NDArray[np.float64]) -> float:
+        chances = softmax(scores + weights[0] * mean + weights[1] * following)
+        right = np.maximum(chances[np.arange(len(gold)), gold], 1e-12)
+        return float(-np.log(right).mean() + 1e-3 * (weights**2).sum())
+
+    best = minimize(loss, np.zeros(2), bounds=[(0, 1), (0, 1)], method="L-BFGS-B").x
+    return Context(*(round(float(weight), 4) for weight in best))
 
 
 def _figures(
