@@ -19,6 +19,7 @@ from copytaster.kinds import (
     is_ended,
     is_item,
     is_running,
+    is_title,
     kind_of,
 )
 
@@ -333,23 +334,27 @@ def _in_context(blocks: list[Paragraph], text: str) -> list[Paragraph]:
     """Settle the kinds that neighbours decide: the title on top, the items of a list without marks."""
     if len(blocks) > 1:
         title, following = blocks[:2]
-        if title.kind == "body" and len(title.text) <= SHORT and not is_ask(title.text):
-            asked = title.text[-1] in "?!" and following.kind in ("heading", "furniture")
-            if asked or not is_ended(title.text):
-                blocks[0] = replace(title, kind="heading")
+        asks = title.text[-1] in "?!" and len(title.text) <= SHORT and following.kind not in CLASSIFIED
+        if title.kind == "body" and (is_title(title.text) or (asks and not is_ask(title.text))):
+            blocks[0] = replace(title, kind="heading")
     for i in range(1, len(blocks)):
         if (
-            blocks[i].kind == "heading"
+            blocks[i].kind != "list-item"
             and blocks[i - 1].text.endswith(":")
             and blocks[i - 1].kind != "furniture"
         ):
             j = i
-            while j < len(blocks) and blocks[j].kind == "heading" and not _is_marked(text, blocks[j].start):
+            while j < len(blocks) and _is_bare_item(blocks[j], text):
                 j += 1
             if j > i + 1:
                 blocks[i:j] = [replace(item, kind="list-item") for item in blocks[i:j]]
     return blocks
 
 
-def _is_marked(text: str, start: int) -> bool:
-    return text[max(0, start - 8) : start].rstrip(BLANK).endswith("#")
+def _is_bare_item(block: Paragraph, text: str) -> bool:
+    """Tell whether a block is a short line neither marked nor closed, as items without marks are."""
+    if len(block.text) > LONG or is_ended(block.text) or block.text.endswith(":"):
+        return False
+    if block.kind == "furniture" and not block.text[0].islower():
+        return False
+    return not text[max(0, block.start - 8) : block.start].rstrip(BLANK).endswith("#")

@@ -140,8 +140,8 @@ _ENDED = re.compile(rf"[{SENTENCE_ENDS}][^\w{SENTENCE_ENDS}]*$")
 _SENTENCE_INSIDE = re.compile(r"(?:[a-z]{4}\.|[!?])[\"”’)]?\s+[A-Z(“\"]")
 _LEAD = re.compile(r"\W*")
 
-# Verbs that open a request. The first group opens little else; the second are nouns and headline words too, and
-# the next word must show that somebody is asked; the third take the person to be addressed.
+# Verbs that open a request. The first group opens little else; the second are nouns and headline words
+# too, and need a next word that shows somebody is asked; the third take the person to be addressed.
 _ASK = word_set("sign donate subscribe join register rsvp enrol enroll apply please contribute")
 _ASK_TO = word_set("""
     call phone ring email e-mail text write contact support help vote give send follow share take get make
@@ -275,7 +275,8 @@ def kind_of(text: str) -> str:
     """
     if is_running(text):
         return "body"
-    if text.startswith(">"):
+    quoted = text.startswith(">")
+    if quoted:
         text = text.lstrip(QUOTE_MARKS)
     if not _ALNUM.search(text) or text.startswith(("|", "```", "~~~")):
         return "furniture"
@@ -293,13 +294,22 @@ def kind_of(text: str) -> str:
         or is_furniture(text)
     ):
         return "furniture"
+    if quoted:
+        return "heading" if text.startswith("#") else "body"
     if len(text) > SHORT or ended or is_ask(text):
         return "body"
-    return _unended(text)
+    return _unended(text, LONG)
 
 
-def _unended(text: str) -> str:
-    """Decide on a short line that neither asks nor closes as a sentence."""
+def is_title(text: str) -> bool:
+    """Tell whether a line could stand on top of an article: a title may be longer than other headings."""
+    return (
+        len(text) <= SHORT and not is_ended(text) and not is_ask(text) and _unended(text, SHORT) == "heading"
+    )
+
+
+def _unended(text: str, longest: int) -> str:
+    """Decide on a line that neither asks nor closes as a sentence."""
     words = text.split()
     opening = words[0].casefold()
     last = text.rstrip(_CLOSERS)[-1:]
@@ -318,4 +328,4 @@ def _unended(text: str) -> str:
         return "body"
     if text[0].islower():
         return "body" if len(words) > 4 else "furniture"
-    return "heading" if len(text) <= LONG or titled else "body"
+    return "heading" if len(text) <= longest or titled else "body"
