@@ -162,7 +162,7 @@ def structure(tokens: Tokens) -> Structure:
     ends = mark & ((first == 46) | (first == 33) | (first == 63) | (first == 58))
     short = (tokens.end - tokens.start <= 3) & capital
     if count > 1:
-        ends[1:] &= ~(short[:-1] & (first[1:] == 46))
+        ends[1:] &= ~(short[:-1] & (first[1:] == 46) & ~starts[1:])
     transparent = mark & ~ends
     opening = starts.copy()
     for _ in range(4):
@@ -371,7 +371,7 @@ def forms(tokens: Tokens, shape: Structure) -> NDArray[np.float32]:
         "ing": np.sqrt(count(wide & (last == 103) & (before_last == 110)) / words_in),
         "ly": np.sqrt(count(wide & (last == 121) & (before_last == 108)) / words_in),
         "years": np.sqrt(count(number & (length == 4) & ((first == 49) | (first == 50))) / sentences),
-        "single_sentence": sentences == 1,
+        "single_sentence": some & (sentences == 1),
     }
     for column, name in enumerate(FORMS):
         out[:, column] = columns[name]

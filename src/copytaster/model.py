@@ -83,13 +83,11 @@ class Model:
         total = np.empty((len(pointer) - 1, 2 * len(self._packed)), np.int64)
         single, pair = self.column(features.single), self.column(features.pair)
         opening = self.column(features.opening)
-        start = np.searchsorted(features.opening_owner, np.arange(len(pointer)))
         for at, table in enumerate(self._packed):
             run = np.zeros(len(single) + 1, np.int64)
             np.cumsum(table.take(single) + table.take(pair), out=run[1:])
-            extra = np.zeros(len(opening) + 1, np.int64)
-            np.cumsum(table.take(opening), out=extra[1:])
-            sums = run[pointer[1:]] - run[pointer[:-1]] + extra[start[1:]] - extra[start[:-1]]
+            sums = run[pointer[1:]] - run[pointer[:-1]]
+            np.add.at(sums, features.opening_owner, table.take(opening))
             low = sums.astype(np.int32)
             total[:, 2 * at] = low
             total[:, 2 * at + 1] = (sums - low) >> 32
