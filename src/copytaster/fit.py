@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from copytaster import __version__
 from copytaster.context import Context, leads_in, surroundings
 from copytaster.errors import DataError
-from copytaster.features import Featuriser, Lexicons, compile_lexicons, read_lexicons
+from copytaster.features import Featuriser, compile_lexicons, read_lexicons
 from copytaster.labeled import Example, digest, folds, label_order
 from copytaster.metrics import evaluate
 from copytaster.model import Model, softmax
@@ -94,8 +95,8 @@ def fit(
 ) -> Model:
     """Fit a model.
 
-    The probabilities are calibrated by one temperature (Guo et al., *On Calibration of Modern Neural Networks*,
-    2017) that minimises the log loss of out-of-fold scores, folds by article.
+    The probabilities are calibrated by one temperature (Guo et al., *On Calibration of Modern Neural
+    Networks*, 2017) that minimises the log loss of out-of-fold scores, folds by article.
 
     Parameters
     ----------
@@ -120,20 +121,21 @@ def fit(
     labels = label_order(examples)
     if not 2 <= len(labels) <= 20:
         raise DataError(f"training takes 2 to 20 labels, the data has {len(labels)}")
-    lexicons = compile_lexicons(read_lexicons(CUES))
-    matrix = featurise([example.text for example in examples], lexicons, config.bits)
+    matrix = featurise([example.text for example in examples], config.bits)
     gold = np.array([labels.index(example.label) for example in examples])
     weights = np.ones(len(gold)) if weights is None else weights
     more = (
         None
         if soft is None or not soft.texts
-        else (featurise(soft.texts, lexicons, config.bits), soft.probabilities)
+        else (featurise(soft.texts, config.bits), np.where(soft.probabilities > 0.02, soft.probabilities, 0))
     )
-    held_out = _out_of_fold(matrix, gold, folds(examples, config.folds, seed), len(labels), config, weights, more)
+    held_out = _out_of_fold(
+        matrix, gold, folds(examples, config.folds, seed), len(labels), config, weights, more
+    )
     scored = ~np.isnan(held_out[:, 0])
     temperature = _temperature(held_out[scored], gold[scored]) if scored.any() else 1.0
     context = _context(held_out / temperature, gold, examples)
-    solution = _solve(matrix, np.eye(len(labels))[gold] * weights[:, None], config, more)
+    solution = solve(matrix, np.eye(len(labels))[gold] * weights[:, None], config, more)
     manifest = {
         "package": __version__,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -156,25 +158,30 @@ def fit(
         "versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
         **(notes or {}),
     }
-    return _model(labels, lexicons, solution, temperature, config, manifest)
+    return to_model(labels, solution, temperature, manifest)
 
 
 def out_of_fold(examples: Sequence[Example], labels: Sequence[str]) -> NDArray[np.float64]:
-    """Return the probabilities that models give to paragraphs of articles they were not fitted on, shape (n, K)."""
+    """Return probabilities of models for paragraphs of articles they were not fitted on, shape (n, K)."""
     config = Config()
-    matrix = featurise([e.text for e in examples], compile_lexicons(read_lexicons(CUES)), config.bits)
+    matrix = featurise([e.text for e in examples], config.bits)
     gold = np.array([labels.index(example.label) for example in examples])
     scores = _out_of_fold(matrix, gold, folds(examples, 5, 0), len(labels), config, np.ones(len(gold)), None)
     return softmax(np.nan_to_num(scores))
 
 
-def featurise(texts: Sequence[str], lexicons: Lexicons, bits: int, batch: int = 512) -> Matrix:
+@cache
+def featuriser() -> Featuriser:
+    """Return the featuriser of the lexicons that ship with the package."""
+    return Featuriser(compile_lexicons(read_lexicons(CUES)))
+
+
+def featurise(texts: Sequence[str], bits: int, batch: int = 512) -> Matrix:
     """Return both views of texts, shapes (n, 2 ** bits) and (n, c)."""
-    featuriser = Featuriser(lexicons)
     shift = np.uint64(64 - bits)
     words, cues = [], []
     for at in range(0, len(texts), batch):
-        features = featuriser(texts[at : at + batch])
+        features = featuriser()(texts[at : at + batch])
         size = np.diff(features.pointer)
         owner = np.repeat(np.arange(len(size)), size)
         row = np.concatenate((owner, owner, features.opening_owner))
@@ -186,7 +193,7 @@ def featurise(texts: Sequence[str], lexicons: Lexicons, bits: int, batch: int = 
     return Matrix(sp.vstack(words).tocsr(), np.concatenate(cues))
 
 
-class _Solution(NamedTuple):
+class Solution(NamedTuple):
     """Contrasts to the first label, on the features as they come."""
 
     words: NDArray[np.float64]
@@ -197,13 +204,24 @@ class _Solution(NamedTuple):
         return np.asarray(matrix.words @ self.words + matrix.cues @ self.cues + self.bias)
 
 
-def _solve(
+def solve(
     matrix: Matrix,
     targets: NDArray[np.float64],
     config: Config,
-    more: tuple[Matrix, NDArray[np.float64]] | None,
-) -> _Solution:
-    """Fit to weighted shares of labels: a row goes in once for every label it may have."""
+    more: tuple[Matrix, NDArray[np.float64]] | None = None,
+) -> Solution:
+    """Fit to weighted shares of labels: a row goes in once for every label it may have.
+
+    Parameters
+    ----------
+    matrix : Matrix
+        Both views of ``n`` texts.
+    targets : ndarray of float, shape (n, K)
+        The weight of each label for each text, 0 or more.
+    config : Config
+    more : (Matrix, ndarray), optional
+        More rows.
+    """
     words, cues = matrix
     if more is not None:
         words = sp.vstack((words, more[0].words)).tocsr()
@@ -214,11 +232,15 @@ def _solve(
     both = sp.hstack(
         (words * np.float32(config.word_weight), sp.csr_matrix(((cues - middle) * factor).astype(np.float32)))
     ).tocsr()
-    rows, label = np.nonzero(targets > 0.02)
+    rows, label = np.nonzero(targets > 0)
     classifier = LogisticRegression(C=config.inverse_regularisation, max_iter=config.iterations, tol=1e-3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier.fit(both if len(rows) == both.shape[0] else both[rows], label, sample_weight=targets[rows, label])
+        classifier.fit(
+            both if np.array_equal(rows, np.arange(both.shape[0])) else both[rows],
+            label,
+            sample_weight=targets[rows, label],
+        )
     count = targets.shape[1]
     weights, bias = np.zeros((count, both.shape[1])), np.full(count, -10.0)
     seen = classifier.classes_
@@ -229,7 +251,7 @@ def _solve(
     weights = (weights[1:] - weights[0]).T
     split = words.shape[1]
     on_cues = weights[split:] * factor[:, None]
-    return _Solution(weights[:split] * config.word_weight, on_cues, bias[1:] - bias[0] - middle @ on_cues)
+    return Solution(weights[:split] * config.word_weight, on_cues, bias[1:] - bias[0] - middle @ on_cues)
 
 
 def _out_of_fold(
@@ -247,7 +269,7 @@ def _out_of_fold(
     for part in np.unique(fold):
         train, test = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
         if len(np.unique(gold[train])) > 1:
-            scores[test] = _solve(matrix.take(train), targets[train], config, more).score(matrix.take(test))
+            scores[test] = solve(matrix.take(train), targets[train], config, more).score(matrix.take(test))
     return scores
 
 
@@ -262,7 +284,8 @@ def _temperature(scores: NDArray[np.float64], gold: NDArray[np.int64]) -> float:
 def _context(scores: NDArray[np.float64], gold: NDArray[np.int64], examples: Sequence[Example]) -> Context:
     """Choose the weights of neighbours by the log loss of out-of-fold scores.
 
-    Only paragraphs of articles with a name have neighbours. The weights are penalised and kept at zero or above.
+    Only paragraphs of articles with a name have neighbours. The weights are penalised and kept at zero or
+    above.
     """
     names = {article: i for i, article in enumerate(dict.fromkeys(e.article for e in examples if e.article))}
     rows = [i for i, e in enumerate(examples) if e.article and not np.isnan(scores[i, 0])]
@@ -289,7 +312,7 @@ def _figures(
     rows = np.flatnonzero(~np.isnan(scores[:, 0]))
     if not len(rows):
         return None
-    groups = [examples[row].article for row in rows]
+    groups = [examples[row].article for row in rows.tolist()]
     report = evaluate(labels, gold[rows], softmax(scores[rows]), groups)
     return {
         key: report[key]
@@ -298,20 +321,15 @@ def _figures(
     }
 
 
-def _model(
-    labels: tuple[str, ...],
-    lexicons: Lexicons,
-    solution: _Solution,
-    temperature: float,
-    config: Config,
-    manifest: dict[str, Any],
+def to_model(
+    labels: tuple[str, ...], solution: Solution, temperature: float, manifest: dict[str, Any]
 ) -> Model:
     """Calibrate, and round n-gram weights to 8 bits."""
     words = solution.words / temperature
     scale = np.maximum(np.abs(words).max(axis=0), 1e-9) / 127
     return Model(
         labels,
-        lexicons,
+        featuriser().lexicons,
         np.rint(words / scale).astype(np.int8),
         scale,
         solution.cues / temperature,
