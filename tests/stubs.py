@@ -47,10 +47,14 @@ class StubModel:
             rows[-1][best] = top
         return np.array(rows).reshape(-1, 3)
 
+    def decision_function(self, texts: Sequence[str]) -> np.ndarray:
+        logs = np.log(self.predict_proba(texts))
+        return logs[:, 1:] - logs[:, :1]
+
     def in_domain(self, texts: Sequence[str]) -> np.ndarray:
         return np.array([0.0 if "xyzzy" in text else 1.0 for text in texts])
 
-    def explain(self, text: str) -> StubExplanation:
+    def explain(self, text: str, shift: np.ndarray) -> StubExplanation:
         return StubExplanation(text)
 
 

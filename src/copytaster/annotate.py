@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from copytaster.article import CLASSIFIED, Article, from_paragraphs, segment
+from copytaster.context import Context, revise
 from copytaster.errors import DataError, UsageError
+from copytaster.model import Model, softmax
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    import numpy as np
     from numpy.typing import NDArray
-
-    from copytaster.model import Model
 
 _Verdict = tuple["str | None", str, "float | None", "dict[str, float] | None"]
 
 STATUSES = ("labelled", "unsure", "out_of_domain", "not_classified")
 READERS = ("fast", "careful", "both")
-BATCH = 256
-"""Paragraphs given to the model at a time."""
+BATCH = 64
+"""Articles held at a time."""
 MIN_DOMAIN = 0.5
 
 
@@ -90,6 +90,7 @@ class Annotator:
         self.model = model
         self.min_confidence = min_confidence
         self.explain = explain
+        self._context = Context.from_manifest(model.manifest)
         self.reader = reader
 
     @property
@@ -97,20 +98,40 @@ class Annotator:
         """The labels, in the order of the columns of `predict_proba`."""
         return self.model.labels
 
-    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def predict_proba(
+        self, texts: Sequence[str], articles: Sequence[Hashable] | None = None
+    ) -> NDArray[np.float64]:
         """Return the probability of each label for each paragraph.
 
         Parameters
         ----------
         texts : sequence of str
             ``n`` paragraphs.
+        articles : sequence, length n, optional
+            The article of each. Paragraphs of one, which are taken to stand in order, speak for one another;
+            without, each stands alone.
 
         Returns
         -------
         ndarray of float, shape (n, K)
             Rows sum to 1; columns in the order of `labels`.
         """
-        return self.model.predict_proba(texts)
+        if articles is None:
+            return self.model.predict_proba(texts)
+        numbers: dict[Hashable, int] = {}
+        owner = np.array([numbers.setdefault(article, len(numbers)) for article in articles], np.int64)
+        order = np.argsort(owner, kind="stable")
+        probabilities = np.empty((len(texts), len(self.labels)))
+        alone, shift = self._read([texts[i] for i in order.tolist()], owner[order])
+        probabilities[order] = softmax(alone + shift)
+        return probabilities
+
+    def _read(
+        self, texts: Sequence[str], owner: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the contrasts of paragraphs, one article after the other, and what their neighbours add."""
+        contrasts = self.model.decision_function(texts)
+        return contrasts, revise(contrasts, owner, texts, self._context) - contrasts
 
     def annotate(self, text: str, id: str = "") -> list[Annotation]:
         """Cut one article into paragraphs and label them.
@@ -163,45 +184,51 @@ class Annotator:
         list of list of Annotation
             One list an article, one annotation a block.
         """
-        texts = [p.text for article in articles for p in article.paragraphs if p.kind in CLASSIFIED]
-        verdicts = self._verdicts(texts)
-        explain = self.model.explain if self.explain else None
+        chosen = [[p.text for p in article.paragraphs if p.kind in CLASSIFIED] for article in articles]
+        verdicts = self._verdicts(list(chain.from_iterable(chosen)), [len(texts) for texts in chosen])
         new = tuple.__new__  # half the time that Annotation(...) takes
         found = []
         for article in articles:
             name, annotations = article.id, []
             for i, p in enumerate(article.paragraphs):
-                kind, text = p.kind, p.text
-                if kind in CLASSIFIED:
-                    evidence = explain(text) if explain else None
-                    values = (name, i, p.start, p.end, kind, *next(verdicts), text, evidence)
-                else:
-                    values = (name, i, p.start, p.end, kind, *_NO_VERDICT, text, None)
-                annotations.append(new(Annotation, values))
+                kind = p.kind
+                verdict, evidence = next(verdicts) if kind in CLASSIFIED else _NO_VERDICT
+                annotations.append(
+                    new(Annotation, (name, i, p.start, p.end, kind, *verdict, p.text, evidence))
+                )
             found.append(annotations)
         return found
 
-    def _verdicts(self, texts: Sequence[str]) -> Iterator[_Verdict]:
+    def _verdicts(self, texts: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[_Verdict, Any]]:
+        """Give label, status, confidence and probabilities of each text, and the evidence.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Paragraphs of one article after the other.
+        sizes : sequence of int
+            How many of them each article has.
+        """
         labels = self.labels
-        for at in range(0, len(texts), BATCH):
-            batch = texts[at : at + BATCH]
-            probabilities = self.model.predict_proba(batch)
-            known = self.model.in_domain(batch)
-            rows = zip(
-                probabilities.argmax(axis=1).tolist(), probabilities.tolist(), known.tolist(), strict=True
-            )
-            for best, row, familiar in rows:
-                confidence = row[best]
-                if familiar < MIN_DOMAIN:
-                    label, status = None, "out_of_domain"
-                elif confidence < self.min_confidence:
-                    label, status = None, "unsure"
-                else:
-                    label, status = labels[best], "labelled"
-                yield label, status, confidence, dict(zip(labels, row, strict=True))
+        alone, shift = self._read(texts, np.repeat(np.arange(len(sizes)), sizes))
+        probabilities = softmax(alone + shift)
+        familiar = self.model.in_domain(texts) >= MIN_DOMAIN
+        rows = zip(
+            probabilities.argmax(axis=1).tolist(), probabilities.tolist(), familiar.tolist(), strict=True
+        )
+        for i, (best, row, known) in enumerate(rows):
+            confidence = row[best]
+            if not known:
+                label, status = None, "out_of_domain"
+            elif confidence < self.min_confidence:
+                label, status = None, "unsure"
+            else:
+                label, status = labels[best], "labelled"
+            evidence = self.model.explain(texts[i], shift[i]) if self.explain else None
+            yield (label, status, confidence, dict(zip(labels, row, strict=True))), evidence
 
 
-_NO_VERDICT: _Verdict = (None, "not_classified", None, None)
+_NO_VERDICT: tuple[_Verdict, Any] = ((None, "not_classified", None, None), None)
 
 
 def load(path: str | Path | None = None, *, min_confidence: float = 0.0, reader: str = "fast") -> Annotator:

@@ -192,8 +192,8 @@ def predict(
     inputs = inputs or _standard_input()
     if output == "-":
         output = None
-    if resume and (output is None or format in ("html", "jsonld")):
-        raise UsageError("--resume needs -o OUT and the format text, jsonl or csv")
+    if resume and output is None:
+        raise UsageError("--resume needs -o OUT")
     if (backend == "dask") != (scheduler is not None):
         raise UsageError("--backend dask and --scheduler ADDR belong together")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # set before numpy is loaded: idle threads cost time
@@ -220,6 +220,8 @@ def predict(
         )
     )
     if not work.writer.independent:
+        if resume:
+            raise UsageError(f"--resume cannot go on with the format {format}", "It begins anew without")
         jobs = 1
     target = open_output(output, work.digest(), resume, work.writer.independent) if output else None
     with target or Direct(standard_output()) as sink, _meter(inputs) as meter:
@@ -376,11 +378,13 @@ def evaluate(
         examples = select(examples, split)
         if not examples:
             raise DataError(f"no labelled paragraph of the split {split!r}", "Name another one: --split all")
+    examples.sort(key=lambda example: (example.file, example.article, example.index))
     fields = tuple(dict.fromkeys((*by, *(gates.fields if gates else ()))))
 
     def measure(model: str | None) -> Report:
         annotator = load(model, reader=reader)
-        proba = annotator.predict_proba([example.text for example in examples])
+        articles = [example.article or i for i, example in enumerate(examples)]
+        proba = annotator.predict_proba([example.text for example in examples], articles)
         return evaluate_examples(examples, annotator.labels, proba, fields)
 
     model = _own_or_shipped(model)

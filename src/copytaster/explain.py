@@ -29,9 +29,10 @@ class Part:
     Attributes
     ----------
     view : str
-        "cue" or "ngram".
+        "cue", "ngram" or "context".
     name : str
-        Of the cue, or the n-gram as written; "^" before an n-gram that opens a sentence.
+        Of the cue, or the n-gram as written; "^" before an n-gram that opens a sentence. "neighbours" for what
+        the paragraphs around it add.
     contribution : float
         To the log-odds of the label against the runner-up.
     spans : tuple of (int, int)
@@ -70,7 +71,12 @@ class Explanation:
         """Return plain values for JSON: the strongest parts, and what the others add up to."""
         shown = self.parts[:_SHOWN]
         listed = [
-            {"view": p.view, "name": p.name, "contribution": round(p.contribution, 6), "spans": [*map(list, p.spans)]}
+            {
+                "view": p.view,
+                "name": p.name,
+                "contribution": round(p.contribution, 6),
+                "spans": [*map(list, p.spans)],
+            }
             for p in shown
         ]
         return {
@@ -95,13 +101,15 @@ class Explanation:
         return f"{self.label} rather than {self.against}: {evidence or 'nothing in particular'}"
 
 
-def explain(model: Model, text: str) -> Explanation:
+def explain(model: Model, text: str, shift: NDArray[np.float64] | None = None) -> Explanation:
     """Take apart the score of one paragraph.
 
     Parameters
     ----------
     model : Model
     text : str
+    shift : ndarray of float, shape (K - 1,), optional
+        What its neighbours have added to its contrasts.
 
     Returns
     -------
@@ -109,7 +117,8 @@ def explain(model: Model, text: str) -> Explanation:
     """
     text = text[:MAX_CHARS]
     features = model.featurise([text])
-    chances = softmax(model.score(features))[0]
+    scores = model.score(features)
+    chances = softmax(scores if shift is None else scores + shift)[0]
     best, second = (int(i) for i in np.argsort(-chances, kind="stable")[:2])
     contrast = _contrast(best, second, len(model.bias))
     tokens = tokenise([text])
@@ -147,6 +156,8 @@ def explain(model: Model, text: str) -> Explanation:
         if value:
             at = () if name in FORMS else tuple(lexical.get(name.split(":")[0], ()))
             parts.append(Part("cue", name, float(value), at))
+    if shift is not None and shift.any():
+        parts.append(Part("context", "neighbours", float(shift @ contrast), ()))
     parts.sort(key=lambda part: (-abs(part.contribution), part.view, part.name))
     bias = float(model.bias @ contrast)
     log_odds = float(np.log(chances[best]) - np.log(chances[second]))

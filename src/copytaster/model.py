@@ -120,11 +120,11 @@ class Model:
         """Return how much each text looks like what the model knows, 0 to 1, shape (n,)."""
         return np.ones(len(texts))
 
-    def explain(self, text: str) -> Explanation:
-        """Return the evidence for the label of one paragraph against the runner-up."""
+    def explain(self, text: str, shift: NDArray[np.float64] | None = None) -> Explanation:
+        """Return the evidence for a paragraph's label, neighbours having added `shift` to its contrasts."""
         from copytaster.explain import explain
 
-        return explain(self, text)
+        return explain(self, text, shift)
 
 
 def softmax(contrasts: NDArray[np.float64]) -> NDArray[np.float64]:
