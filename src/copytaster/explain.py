@@ -117,19 +117,23 @@ def explain(model: Model, text: str, shift: NDArray[np.float64] | None = None) -
     """
     text = text[:MAX_CHARS]
     features = model.featurise([text])
-    scores = model.score(features)
-    chances = softmax(scores if shift is None else scores + shift)[0]
-    best, second = (int(i) for i in np.argsort(-chances, kind="stable")[:2])
+    contrasts = model.score(features) + (0 if shift is None else shift)
+    scores = np.append(0.0, contrasts)
+    best = int(softmax(contrasts).argmax())
+    second = int(np.where(np.arange(len(scores)) == best, -np.inf, scores).argmax())
     contrast = _contrast(best, second, len(model.bias))
     tokens = tokenise([text])
     shape = structure(tokens)
     places = _places(text)
     spans = [(places[s], places[e - 1] + 1) for s, e in zip(tokens.start, tokens.end, strict=True)]
 
-    weights = (model.words.astype(np.float64) * model.scale / np.sqrt(max(len(spans), 1))) @ contrast
+    scale = contrast * model.scale / np.sqrt(max(len(spans), 1))
     single, pair, openings = ngrams(tokens, shape)
     sums: defaultdict[str, float] = defaultdict(float)
     where: defaultdict[str, list[Span]] = defaultdict(list)
+
+    def weigh(hashes: NDArray[np.uint64]) -> NDArray[np.float64]:
+        return np.asarray(model.words[model.column(hashes)] @ scale)
 
     def add(name: str, weight: float, span: Span) -> None:
         sums[name] += weight
@@ -138,13 +142,13 @@ def explain(model: Model, text: str, shift: NDArray[np.float64] | None = None) -
     def over(first: int, last: int) -> Span:
         return spans[first][0], spans[last][1]
 
-    for i, weight in enumerate(weights[model.column(single)]):
+    for i, weight in enumerate(weigh(single)):
         add(text[slice(*spans[i])].lower(), weight, spans[i])
-    for i, weight in enumerate(weights[model.column(pair)]):
+    for i, weight in enumerate(weigh(pair)):
         span = over(max(i - 1, 0), i)
         add(_squeeze(text[slice(*span)]) if i else "^" + text[slice(*span)].lower(), weight, span)
     singles = int(shape.opening.sum())
-    for j, weight in enumerate(weights[model.column(openings.hash)]):
+    for j, weight in enumerate(weigh(openings.hash)):
         i = int(openings.token[j])
         span = over(i - (j >= singles), i)
         add("^" + _squeeze(text[slice(*span)]), weight, span)
@@ -160,7 +164,7 @@ def explain(model: Model, text: str, shift: NDArray[np.float64] | None = None) -
         parts.append(Part("context", "neighbours", float(shift @ contrast), ()))
     parts.sort(key=lambda part: (-abs(part.contribution), part.view, part.name))
     bias = float(model.bias @ contrast)
-    log_odds = float(np.log(chances[best]) - np.log(chances[second]))
+    log_odds = float(scores[best] - scores[second])
     return Explanation(model.labels[best], model.labels[second], log_odds, bias, tuple(parts))
 
 
