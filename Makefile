@@ -10,6 +10,7 @@ OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 EVALUATE = $(BIN)/copytaster evaluate $(if $(MODEL),--model $(MODEL))
+REAL = $(BIN)/python training/real.py --corpora $(CORPORA) $(if $(MODEL),--model $(MODEL))
 WITH_MODEL = $(if $(MODEL),--output $(MODEL))
 
 .DEFAULT_GOAL := help
@@ -37,11 +38,13 @@ test: $(VENV)/.test  ## run the tests
 train: $(VENV)/.installed  ## rebuild the default artifact (or MODEL)
 	$(BIN)/python training/build.py --corpora $(CORPORA) $(WITH_MODEL)
 
-evaluate: $(VENV)/.installed  ## measure it on the held-out articles
+evaluate: $(VENV)/.installed  ## measure it on the held-out articles, and on real text where CORPORA has it
 	@$(EVALUATE)
+	@$(REAL)
 
 gate: $(VENV)/.gates  ## fail if it is worse than training/gates.toml allows
 	@$(EVALUATE) --gate training/gates.toml
+	@$(REAL) --gate training/gates-real.toml
 
 gate-update: $(VENV)/.gates  ## raise training/gates.toml to what is measured
 	@$(EVALUATE) --gate training/gates.toml --update-gate
