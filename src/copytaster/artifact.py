@@ -1,4 +1,4 @@
-"""The model artifact: one file of a JSON manifest and plain arrays, checked to the last byte before it is used.
+"""The model artifact: one file of a JSON header and plain arrays, checked to the last byte before it is used.
 
 Layout, all integers little-endian:
 
@@ -11,7 +11,13 @@ Layout, all integers little-endian:
     64            JSON header, padded with spaces to a multiple of 64
     ...           arrays, each at a multiple of 64
 
-The header names every array with its type, shape and place. Nothing in the file is executed or unpickled.
+The header names every array with its type, shape and place. Nothing in the file is executed or unpickled, and
+what a file claims of itself is checked before memory is set aside for it.
+
+A format version is read for ever. Within a version signs of form may be added, never taken away or changed in
+meaning: a file's weights find their columns by name, a sign it does not weigh counts for nothing, and one that
+this release does not measure is a fault. How texts are cut and hashed, and the four columns of each lexicon,
+stay as they are; to change them takes a new version.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import stat
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,6 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from copytaster.context import Context
 from copytaster.errors import ArtifactError
 from copytaster.features import FORMS, Lexicons
 from copytaster.model import Model
@@ -33,7 +41,14 @@ from copytaster.model import Model
 VERSION = 1
 SUFFIX = ".copytaster"
 DEFAULT = Path(__file__).with_name("default" + SUFFIX)
-MAX_BYTES = 256 * 1024 * 1024
+MAX_BYTES = 32 * 2**20
+"""Largest artifact."""
+MAX_HEADER = 2**20
+"""Longest JSON header, in bytes."""
+MAX_DEPTH = 20
+"""How deep lists and objects may nest in it."""
+MAX_WEIGHT = 1e6
+"""Largest weight, so that no score leaves the range of numbers."""
 
 _MAGIC = b"copytaster\r\n"
 _HEAD = 64
@@ -59,13 +74,20 @@ def save(model: Model, path: str | Path) -> None:
 
     Raises
     ------
+    ArtifactError
+        If `load` would not take it: more than `MAX_BYTES`, weights that are not finite.
     DataError
         If the file cannot be written.
     """
     from copytaster.output import atomic
 
+    data = dump(model)
+    try:
+        parse(data)
+    except _Fault as fault:
+        raise ArtifactError(f"{os.fspath(path)}: the model cannot be stored: {fault}") from None
     with atomic(path) as stream:
-        stream.write(dump(model))
+        stream.write(data)
 
 
 def dump(model: Model) -> bytes:
@@ -118,13 +140,9 @@ def load(path: str | Path | None = None) -> Model:
     ArtifactError
         If the file is missing, unreadable, damaged, foreign, or of a version this release does not know.
     """
-    place = os.fspath(DEFAULT if path is None else path)
+    place = os.fsdecode(DEFAULT if path is None else path)
     try:
-        with open(place, "rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            if size > MAX_BYTES:
-                raise ArtifactError(f"{place}: {size:,} bytes are more than an artifact has", _REMEDY)
-            data = stream.read(MAX_BYTES + 1)
+        data = _read(place)
     except FileNotFoundError:
         raise ArtifactError(f"no model at {place}", "Run 'copytaster train' first, or pass --model") from None
     except (OSError, ValueError) as fault:
@@ -143,6 +161,16 @@ class _Fault(Exception):
     """What is wrong with the bytes of an artifact."""
 
 
+def _read(place: str) -> bytes:
+    """Read a file, a little more than `MAX_BYTES` at most; wait for no pipe and read from no device."""
+    with open(
+        place, "rb", opener=lambda path, flags: os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    ) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise ValueError("it is no regular file")
+        return stream.read(MAX_BYTES + 1)
+
+
 def parse(data: bytes) -> Model:
     """Make a model from the bytes of an artifact; `_Fault` says what is wrong with them."""
     if data[: len(_MAGIC)] != _MAGIC:
@@ -152,36 +180,63 @@ def parse(data: bytes) -> Model:
     version = int.from_bytes(data[12:16], "little")
     if version != VERSION:
         raise _Fault(f"format version {version} is not known to this release, which reads version {VERSION}")
+    if len(data) > MAX_BYTES:
+        raise _Fault(f"a model has at most {MAX_BYTES:,} bytes")
     header_size, size = (int.from_bytes(data[at : at + 8], "little") for at in (16, 24))
     if size != len(data) or header_size > size - _HEAD:
         raise _Fault(f"the model is cut short or has grown: {len(data):,} bytes, not {size:,}")
-    if sha256(data[:32] + data[_HEAD:]).digest() != data[32:_HEAD]:
+    if header_size > MAX_HEADER:
+        raise _Fault(f"a header has at most {MAX_HEADER:,} bytes")
+    rest = memoryview(data)[_HEAD:]
+    checksum = sha256(data[:32])
+    checksum.update(rest)
+    if checksum.digest() != data[32:_HEAD]:
         raise _Fault("the checksum does not match: the model is damaged")
     try:
-        header = json.loads(data[_HEAD : _HEAD + header_size])
-        return _build(header, memoryview(data)[_HEAD + header_size :])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as fault:
+        header = json.loads(str(rest[:header_size], "ascii"), object_pairs_hook=_object)
+        _check_plain(header)
+        return _build(header, rest[header_size:])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, ArithmeticError) as fault:
         raise _Fault(f"the header does not make sense ({type(fault).__name__})") from None
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(made := dict(pairs)) != len(pairs):
+        raise ValueError("a name occurs twice in an object")
+    return made
+
+
+def _check_plain(value: object, depth: int = 0) -> None:
+    """Refuse what `json` reads and others choke on: deep nesting, numbers that are not finite."""
+    if depth > MAX_DEPTH or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError("nested too deep, or a number that is not finite")
+    if isinstance(value, (dict, list)):
+        for part in value.values() if isinstance(value, dict) else value:
+            _check_plain(part, depth + 1)
+
+
 def _build(header: dict[str, Any], body: memoryview) -> Model:
-    labels, names = tuple(header["labels"]), tuple(header["lexicons"])
-    if not all(isinstance(name, str) for name in (*labels, *names)) or not isinstance(header["manifest"], dict):
-        raise TypeError
-    if not 2 <= len(labels) <= 20 or len(set(labels)) != len(labels):
+    labels, names, signs = (_names(header[key]) for key in ("labels", "lexicons", "forms"))
+    manifest = header["manifest"]
+    if not 2 <= len(labels) <= 20:
         raise _Fault("a model has 2 to 20 different labels")
-    if tuple(header["forms"]) != FORMS:
-        raise _Fault("the model measures other signs than this release")
+    if len(names) > 255:
+        raise _Fault("a model has at most 255 lexicons")
+    if not set(signs) <= set(FORMS):
+        raise _Fault("the model weighs signs that this release does not measure; it was made by a newer one")
+    if not isinstance(manifest, dict) or not all(
+        0 <= weight <= 1 for weight in Context.from_manifest(manifest)
+    ):
+        raise _Fault("the manifest does not make sense")
     if set(header["arrays"]) != set(_TYPES):
         raise _Fault("arrays are missing or unknown")
     arrays = {name: _array(name, header["arrays"][name], body) for name in _TYPES}
     contrasts, entries = len(labels) - 1, len(arrays["lexicon_hashes"])
     buckets = len(arrays["words"])
-    width = len(FORMS) + 4 * len(names)
     shapes = {
         "words": (buckets, contrasts),
         "scale": (contrasts,),
-        "cues": (width, contrasts),
+        "cues": (len(signs) + 4 * len(names), contrasts),
         "bias": (contrasts,),
         "lexicon_hashes": (entries,),
         "lexicon_fan": (entries,),
@@ -190,8 +245,8 @@ def _build(header: dict[str, Any], body: memoryview) -> Model:
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise _Fault(f"array {name!r} has the shape {arrays[name].shape}, not {shape}")
-        if arrays[name].dtype.kind == "f" and not np.isfinite(arrays[name]).all():
-            raise _Fault(f"array {name!r} holds numbers that are not finite")
+        if arrays[name].dtype.kind == "f" and not (np.abs(arrays[name]) <= MAX_WEIGHT).all():
+            raise _Fault(f"array {name!r} holds numbers that are no weights")
     if buckets < 2 or buckets & (buckets - 1):
         raise _Fault(f"{buckets} n-gram weights are no power of two")
     column = arrays["lexicon_column"]
@@ -200,10 +255,21 @@ def _build(header: dict[str, Any], body: memoryview) -> Model:
     hashes = arrays["lexicon_hashes"]
     if not (hashes[:-1] < hashes[1:]).all():
         raise _Fault("lexicon entries are out of order")
+    cues = np.zeros((len(FORMS) + 4 * len(names), contrasts))
+    cues[[FORMS.index(sign) for sign in signs]] = arrays["cues"][: len(signs)]
+    cues[len(FORMS) :] = arrays["cues"][len(signs) :]
     lexicons = Lexicons(names, hashes, arrays["lexicon_fan"], column)
-    return Model(
-        labels, lexicons, arrays["words"], arrays["scale"], arrays["cues"], arrays["bias"], header["manifest"]
-    )
+    return Model(labels, lexicons, arrays["words"], arrays["scale"], cues, arrays["bias"], manifest)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    """Check a list of different names of printable text."""
+    if not isinstance(value, list) or not all(isinstance(name, str) and name.strip() for name in value):
+        raise TypeError("not a list of names")
+    if len(set(value)) != len(value):
+        raise _Fault("a name occurs twice in a list")
+    "".join(value).encode()
+    return tuple(value)
 
 
 def _array(name: str, entry: dict[str, Any], body: memoryview) -> NDArray[Any]:

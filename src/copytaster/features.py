@@ -116,14 +116,16 @@ class _Slots:
         self.hashes = np.append(hashes, np.uint64(0))
         self.levels: list[tuple[np.uint64, NDArray[np.int32]]] = []
         rest = np.arange(len(hashes))
-        shift = 64 - self.BITS
-        while len(rest):
-            slots = (hashes[rest] << np.uint64(48 - shift if shift < 48 else 0)) >> np.uint64(48)
+        for left in map(np.uint64, range(0, 64, 11)):
+            if not len(rest):
+                return
+            slots = (hashes[rest] << left) >> np.uint64(48)
             table = np.full(1 << self.BITS, -1, np.int32)
             table[slots[::-1]] = rest[::-1]
-            self.levels.append((np.uint64(48 - shift if shift < 48 else 0), table))
+            self.levels.append((left, table))
             rest = rest[table[slots] != rest]
-            shift -= 11
+        if len(rest):
+            raise ValueError("lexicon entries are too many or too alike")
 
     def find(self, wanted: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Index of each hash in the set, -1 where it is not in it."""
