@@ -197,9 +197,10 @@ def predict(
     if (backend == "dask") != (scheduler is not None):
         raise UsageError("--backend dask and --scheduler ADDR belong together")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # set before numpy is loaded: idle threads cost time
+    from copytaster.inputs import check_encoding
     from copytaster.output import standard_output
     from copytaster.predict import Settings, encode, run_all, start_worker
-    from copytaster.raw import check_encoding, read_raw
+    from copytaster.raw import read_raw
     from copytaster.resume import Direct, Partial, is_complete, open_output, skip
 
     check_encoding(encoding)

@@ -1,52 +1,106 @@
-"""Articles from files, folders, globs and standard input; what cannot be read becomes an error in the stream."""
+"""Articles read from files, folders, globs and standard input."""
 
 from __future__ import annotations
 
-import codecs
-import glob
-import gzip
-import io
 import json
-import os
-import stat
-import sys
-import zlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, NoReturn
 
 from copytaster.article import Article, from_paragraphs, segment
 from copytaster.errors import DataError, UsageError
+from copytaster.raw import MAX_BYTES, Raw, marked_codec, read_raw, shown
 
 try:
-    import orjson
+    import orjson  # type: ignore[import-not-found,unused-ignore]
 except ImportError:
     orjson = None  # type: ignore[assignment,unused-ignore]
 
-MAX_BYTES = 256 << 20
-TEXT = (".txt", ".text", ".md", ".markdown")
-LINES = (".jsonl", ".ndjson")
-HTML = (".html", ".htm")
 
-_BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-)
-_GZIP = b"\x1f\x8b"
-_DAMAGED = (OSError, EOFError, zlib.error)
+def read_articles(
+    inputs: Sequence[str | Path], encoding: str | None = None, *, max_bytes: int = MAX_BYTES
+) -> Iterator[Article | DataError]:
+    """Read articles one after the other.
+
+    Plain text and Markdown hold one article a file, JSONL one a line: an object with ``"text"``, or with
+    ``"paragraphs"``, a list of strings or of objects with ``"text"``, which are taken as they are; its
+    ``"id"`` may be left out, and other keys go to `Article.extra`. Each may be gzipped, which is known by the
+    first bytes.
+
+    Parameters
+    ----------
+    inputs : sequence of str or Path
+        Files, folders (searched through, in sorted order, for files of the known suffixes), globs, and
+        ``"-"`` for standard input. What has no known suffix is JSONL if it begins with ``{``, text if not.
+    encoding : str, optional
+        What to decode by where the bytes are not UTF-8 and carry no byte order mark.
+    max_bytes : int, default 256 MiB
+        Longest article, in decompressed bytes: a whole text file, or one line of JSONL.
+
+    Returns
+    -------
+    iterator of Article or DataError
+        A `DataError` stands for each input, or line of JSONL, that cannot be read; the others go on.
+        An empty input gives an article without paragraphs.
+
+    Raises
+    ------
+    UsageError
+        If no codec of that name exists.
+    """
+    check_encoding(encoding)
+    return (
+        found if isinstance(found, DataError) else parse(found, encoding)
+        for found in read_raw(inputs, max_bytes)
+    )
 
 
-def read_html(data: bytes, name: str, encoding: str | None) -> Article:
+def check_encoding(encoding: str | None) -> None:
+    """Raise `UsageError` if no codec of that name exists."""
+    if encoding is not None:
+        try:
+            b"a".decode(encoding)  # empty bytes would be decoded without a look at the name
+        except UnicodeError:
+            pass
+        except (LookupError, ValueError):
+            raise UsageError(f"{shown(encoding)}: no such encoding", "Try cp1252 or latin-1") from None
+
+
+def parse(raw: Raw, encoding: str | None = None) -> Article | DataError:
+    """Decode an article and cut it into blocks.
+
+    Parameters
+    ----------
+    raw : Raw
+        What `read_raw` gave.
+    encoding : str, optional
+        See `read_articles`.
+
+    Returns
+    -------
+    Article or DataError
+        The latter if it cannot be read.
+    """
+    try:
+        if raw.kind == "html":
+            return read_html(raw.data, raw.place, encoding)
+        text = decode(raw.data, raw.place, encoding)
+        if raw.kind == "json":
+            return _article(_object(text, raw.place), raw.place)
+        return Article(raw.place, text, segment(text), {}, raw.place)
+    except DataError as fault:
+        return fault
+
+
+def read_html(data: bytes, place: str, encoding: str | None) -> Article:
     """Read the main text of an HTML page.
 
     Parameters
     ----------
     data : bytes
         The page.
-    name : str
+    place : str
         Its printable name.
     encoding : str or None
         What to decode it by where the page does not say.
@@ -58,213 +112,97 @@ def read_html(data: bytes, name: str, encoding: str | None) -> Article:
     Raises
     ------
     DataError
-        As long as no HTML reader is installed.
+        As long as no reader of HTML is installed.
     """
-    raise DataError(f"{name}: HTML needs a reader that is not installed", "pip install 'copytaster[html]'")
+    raise DataError(f"{place}: HTML needs a reader that is not installed", "pip install 'copytaster[html]'")
 
 
-def read_articles(
-    inputs: Sequence[str | Path], encoding: str | None = None, *, max_bytes: int = MAX_BYTES
-) -> Iterator[Article | DataError]:
-    """Read articles one after the other.
+def decode(data: bytes, place: str, encoding: str | None = None) -> str:
+    """Decode by the byte order mark, else as UTF-8, else by the encoding given.
 
     Parameters
     ----------
-    inputs : sequence of str or Path
-        Files, folders (searched through, in sorted order, for files of the known suffixes), globs, and ``"-"``
-        for standard input. Gzipped input is known by its first bytes.
+    data : bytes
+        Some text; its byte order mark is dropped.
+    place : str
+        Where it stands, for the error.
     encoding : str, optional
-        What to decode by where the bytes are not UTF-8 and carry no byte order mark.
-    max_bytes : int, default 256 MiB
-        Longest article, in decompressed bytes: a whole text file, or one line of JSONL.
+        A codec of Python's.
 
-    Yields
-    ------
-    Article or DataError
-        A ``DataError`` stands for each input, or line of JSONL, that cannot be read; the others go on.
-        An empty input gives an article without paragraphs.
+    Returns
+    -------
+    str
 
     Raises
     ------
-    UsageError
-        If no codec of that name exists.
+    DataError
+        If the bytes are none of these.
     """
-    if encoding is not None:
-        try:
-            b"".decode(encoding)
-        except (LookupError, ValueError):
-            raise UsageError(f"{shown(encoding)}: no such encoding", "Try cp1252 or latin-1") from None
-    return _read_all(inputs, encoding, max_bytes)
-
-
-def shown(name: str) -> str:
-    """Escape whatever a terminal would not show as itself, undecodable bytes of a file name included."""
-    if name.isprintable():
-        return name
-    return "".join(c if c.isprintable() else _escape(c) for c in name)
-
-
-def _escape(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode("ascii")
-
-
-def _read_all(
-    inputs: Sequence[str | Path], encoding: str | None, max_bytes: int
-) -> Iterator[Article | DataError]:
-    for given in inputs:
-        if given == "-":
-            yield from _read_stream(sys.stdin.buffer, "<stdin>", "", encoding, max_bytes)
-            continue
-        for path in _expand(str(given)):
-            if isinstance(path, DataError):
-                yield path
-            else:
-                yield from _read_file(path, encoding, max_bytes)
-
-
-def _expand(given: str) -> Iterator[str | DataError]:
-    """Turn one input into the paths of its files."""
-    if not os.path.lexists(given) and glob.has_magic(given):
-        matches = sorted(glob.glob(given, recursive=True))
-        if not matches:
-            yield DataError(f"{shown(given)}: no file matches")
-        for match in matches:
-            yield from _walk(match) if os.path.isdir(match) else [match]
-    elif os.path.isdir(given):
-        yield from _walk(given)
-    else:
-        yield given
-
-
-def _walk(folder: str) -> Iterator[str | DataError]:
-    faults: list[OSError] = []
-    found = False
-    for here, folders, files in os.walk(folder, onerror=faults.append, followlinks=True):
-        real = os.path.realpath(here)
-        for name in sorted(folders):
-            target = os.path.realpath(os.path.join(here, name))
-            if name.startswith("."):
-                folders.remove(name)
-            elif (real + os.sep).startswith(target.rstrip(os.sep) + os.sep):
-                folders.remove(name)
-                yield DataError(f"{shown(os.path.join(here, name))}: this link leads back to a folder above it")
-        folders.sort()
-        for name in sorted(files):
-            if not name.startswith(".") and _suffix(name) in TEXT + LINES + HTML:
-                found = True
-                yield os.path.join(here, name)
-    for fault in faults:
-        yield DataError(f"{shown(str(fault.filename))}: {fault.strerror}")
-    if not found and not faults:
-        yield DataError(f"{shown(folder)}: no article in this folder", f"Known: {' '.join(TEXT + LINES + HTML)}, each also .gz")
-
-
-def _suffix(path: str) -> str:
-    lowered = path.lower().removesuffix(".gz")
-    return os.path.splitext(lowered)[1]
-
-
-def _read_file(path: str, encoding: str | None, max_bytes: int) -> Iterator[Article | DataError]:
-    name = shown(path)
-    try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):
-            yield DataError(f"{name}: not a regular file", "Pipe it in and name the input '-'")
-            return
-        with open(path, "rb") as stream:
-            yield from _read_stream(stream, name, _suffix(path), encoding, max_bytes)
-    except OSError as fault:
-        yield DataError(f"{name}: {fault.strerror or fault}")
-    except ValueError as fault:
-        yield DataError(f"{name}: {fault}")
-
-
-def _read_stream(
-    stream: BinaryIO, name: str, suffix: str, encoding: str | None, max_bytes: int
-) -> Iterator[Article | DataError]:
-    try:
-        buffered = cast(io.BufferedReader, stream)
-        if buffered.peek(2).startswith(_GZIP):
-            buffered = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
-        head = buffered.peek(64)
-        if suffix in LINES or (suffix not in TEXT + HTML and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")):
-            yield from _read_lines(buffered, name, encoding, max_bytes)
-            return
-        data = buffered.read(max_bytes + 1)
-        if len(data) > max_bytes:
-            raise _too_long(name, max_bytes)
-        if suffix in HTML:
-            yield read_html(data, name, encoding)
-            return
-        text = _decode(data, name, encoding)
-        yield Article(name, text, segment(text), {}, name)
-    except DataError as fault:
-        yield fault
-    except _DAMAGED as fault:
-        yield DataError(f"{name}: cannot be read to its end ({fault})")
-
-
-def _too_long(place: str, max_bytes: int) -> DataError:
-    return DataError(f"{place}: more than {max_bytes:,} bytes in one article")
-
-
-def _decode(data: bytes, place: str, encoding: str | None) -> str:
-    for mark, codec in _BOMS:
-        if data.startswith(mark):
-            break
-    else:
-        codec = "utf-8"
+    codec = marked_codec(data) or ("utf-8" if encoding is None or b"\0" not in data else encoding)
     try:
         return data.decode(codec)
     except UnicodeDecodeError as fault:
-        if encoding is None or codec != "utf-8":
-            raise DataError(
-                f"{place}: byte {fault.start} is not {codec.removesuffix('-sig').upper()}",
-                "If it is an older encoding, name it: --encoding cp1252",
-            ) from None
-    try:
-        return data.decode(encoding)
-    except UnicodeError as fault:
-        raise DataError(f"{place}: not {encoding}: {fault}") from None
-
-
-def _read_lines(
-    stream: io.BufferedReader, name: str, encoding: str | None, max_bytes: int
-) -> Iterator[Article | DataError]:
-    number, empty = 0, True
-    while line := stream.readline(max_bytes + 1):
-        number += 1
-        place = f"{name}:{number}"
-        if len(line) > max_bytes:
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(1 << 20)
-            yield _too_long(place, max_bytes)
-        elif not line.isspace():
-            try:
-                yield _article(_parse(_decode(line, place, encoding), place), place)
-            except DataError as fault:
-                yield fault
+        if codec == "utf-8" and encoding is not None:
+            codec = encoding
         else:
-            continue
-        empty = False
-    if empty:
-        yield Article(name, "", [], {}, name)
-
-
-def _parse(line: str, place: str) -> dict[str, Any]:
+            raise _undecoded(place, codec, fault.start) from None
+    except UnicodeError:
+        raise _undecoded(place, codec, 0) from None
     try:
-        value = json.loads(line)
+        return data.decode(codec)
+    except UnicodeError as fault:
+        raise _undecoded(place, codec, getattr(fault, "start", 0)) from None
+
+
+def _undecoded(place: str, codec: str, offset: int) -> DataError:
+    hint = "If it is an older encoding, name it: --encoding cp1252" if codec == "utf-8" else ""
+    return DataError(f"{place}: byte {offset:,} is not {codec.removesuffix('-sig').upper()}", hint)
+
+
+def _object(line: str, place: str) -> dict[str, Any]:
+    """Parse a line of JSONL."""
+    try:
+        value = _loads(line)
         if "\\ud" in line.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise DataError(f"{place}: half of a surrogate pair") from None
-    except (ValueError, RecursionError) as fault:
+    except RecursionError:
+        raise DataError(f"{place}: nested too deeply") from None
+    except ValueError as fault:
         raise DataError(f"{place}: not JSON: {fault}") from None
     if not isinstance(value, dict):
         raise DataError(f"{place}: not a JSON object")
     return value
+
+
+def _loads(line: str) -> Any:
+    """Parse JSON to the same value whether orjson is installed or not.
+
+    orjson gives what `json` gives for strings and for whole numbers of 64 bits, and is faster; it rounds
+    longer numbers. So `json` has the word wherever orjson fails, or gives what may hold a float.
+    """
+    if orjson is not None:
+        try:
+            value = orjson.loads(line)
+        except ValueError:
+            pass
+        else:
+            if isinstance(value, dict) and all(
+                name == "paragraphs" or not isinstance(part, float | list | dict)
+                for name, part in value.items()
+            ):
+                return value
+    return json.loads(line, parse_constant=_refuse, parse_float=_finite)
+
+
+def _refuse(number: str) -> NoReturn:
+    raise ValueError(f"{number} is no number of JSON")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    return value if math.isfinite(value) else _refuse(number)
 
 
 def _article(value: dict[str, Any], place: str) -> Article:
@@ -283,9 +221,11 @@ def _article(value: dict[str, Any], place: str) -> Article:
         return Article(name, text, segment(text), value, place)
     if not isinstance(given, list):
         raise DataError(f"{place}: 'paragraphs' is not a list")
-    strings = [p.get("text") if isinstance(p, dict) else p for p in given]
-    for index, string in enumerate(strings):
-        if not isinstance(string, str):
-            raise DataError(f"{place}: paragraph {index} is neither a string nor an object with a string 'text'")
-    text, blocks = from_paragraphs(strings)
+    paragraphs: list[str] = []
+    for part in given:
+        paragraph = part.get("text") if isinstance(part, dict) else part
+        if not isinstance(paragraph, str):
+            raise DataError(f"{place}: paragraph {len(paragraphs)} has no text that is a string")
+        paragraphs.append(paragraph)
+    text, blocks = from_paragraphs(paragraphs)
     return Article(name, text, blocks, value, place)

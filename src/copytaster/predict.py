@@ -13,7 +13,8 @@ from copytaster import __version__
 from copytaster.annotate import Annotation, Annotator, load
 from copytaster.article import Article
 from copytaster.errors import DataError, UsageError
-from copytaster.raw import Raw, parse
+from copytaster.inputs import parse
+from copytaster.raw import Raw
 from copytaster.resume import START, Position
 from copytaster.writers import Writer, make
 

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import codecs
+import glob
 import gzip
 import io
 import os
 import stat
 import sys
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from copytaster import inputs as reading
-from copytaster.article import Article, segment
-from copytaster.errors import DataError, UsageError
-from copytaster.inputs import HTML, LINES, MAX_BYTES, TEXT, shown
+from copytaster.errors import DataError
+
+MAX_BYTES = 256 << 20
+TEXT = (".txt", ".text", ".md", ".markdown")
+LINES = (".jsonl", ".ndjson")
+HTML = (".html", ".htm")
+
+_MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+_GZIP = b"\x1f\x8b"
+_PIECE = 1 << 16
+# A line this many times longer than an article may be is taken for a gzip bomb; its end is not looked for.
+_BOMB = 16
 
 
 class Raw(NamedTuple):
@@ -35,41 +52,6 @@ class Raw(NamedTuple):
     data: bytes
 
 
-def check_encoding(encoding: str | None) -> None:
-    """Raise `UsageError` if no codec of that name exists."""
-    if encoding is not None:
-        try:
-            b"".decode(encoding)
-        except (LookupError, ValueError):
-            raise UsageError(f"{shown(encoding)}: no such encoding", "Try cp1252 or latin-1") from None
-
-
-def parse(raw: Raw, encoding: str | None = None) -> Article | DataError:
-    """Decode an article and cut it into blocks.
-
-    Parameters
-    ----------
-    raw : Raw
-        What `read_raw` gave.
-    encoding : str, optional
-        See `copytaster.inputs.read_articles`.
-
-    Returns
-    -------
-    Article or DataError
-        The latter if it cannot be read.
-    """
-    try:
-        if raw.kind == "html":
-            return reading.read_html(raw.data, raw.place, encoding)
-        text = reading._decode(raw.data, raw.place, encoding)
-        if raw.kind == "json":
-            return reading._article(reading._parse(text, raw.place), raw.place)
-        return Article(raw.place, text, segment(text), {}, raw.place)
-    except DataError as fault:
-        return fault
-
-
 def read_raw(inputs: Sequence[str | Path], max_bytes: int = MAX_BYTES) -> Iterator[Raw | DataError]:
     """Find articles one after the other.
 
@@ -85,13 +67,82 @@ def read_raw(inputs: Sequence[str | Path], max_bytes: int = MAX_BYTES) -> Iterat
     """
     for given in inputs:
         if given == "-":
-            yield from _read_stream(sys.stdin.buffer, "<stdin>", "", max_bytes)
+            yield from _read_stream(cast(BinaryIO, sys.stdin.buffer), "<stdin>", "", max_bytes)
             continue
-        for path in reading._expand(str(given)):
+        for path in _expand(str(given)):
             if isinstance(path, DataError):
                 yield path
             else:
                 yield from _read_file(path, max_bytes)
+
+
+def shown(name: str) -> str:
+    """Escape whatever a terminal would not show as itself, undecodable bytes of a file name included."""
+    if name.isprintable():
+        return name
+    return "".join(c if c.isprintable() else _escape(c) for c in name)
+
+
+def marked_codec(data: bytes) -> str | None:
+    """Name the codec that a byte order mark at the front of some bytes tells of."""
+    return next((codec for mark, codec in _MARKS if data.startswith(mark)), None)
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _expand(given: str) -> Iterator[str | DataError]:
+    """Turn one input into the paths of its files."""
+    if os.path.isdir(given):
+        yield from _walk(given)
+    elif os.path.lexists(given) or not glob.has_magic(given):
+        yield given
+    else:
+        matches = sorted(glob.glob(given, recursive=True))
+        if not matches:
+            yield DataError(f"{shown(given)}: no file matches")
+        for match in matches:
+            yield from _walk(match) if os.path.isdir(match) else [match]
+
+
+def _walk(folder: str) -> Iterator[str | DataError]:
+    """Search a folder, in sorted order, for files of the known suffixes; hidden ones are passed over."""
+    faults: list[OSError] = []
+    empty = True
+    for here, folders, files in os.walk(folder, onerror=faults.append, followlinks=True):
+        real = os.path.join(os.path.realpath(here), "")
+        for name in sorted(folders):
+            path = os.path.join(here, name)
+            if name.startswith("."):
+                folders.remove(name)
+            elif os.path.islink(path) and real.startswith(os.path.join(os.path.realpath(path), "")):
+                folders.remove(name)
+                yield DataError(f"{shown(path)}: this link leads back to a folder above it")
+        folders.sort()
+        for name in sorted(files):
+            if not name.startswith(".") and _suffix(name) in TEXT + LINES + HTML:
+                empty = False
+                yield os.path.join(here, name)
+        while faults:
+            empty = False
+            yield _fault(faults.pop())
+    for fault in faults:
+        empty = False
+        yield _fault(fault)
+    if empty:
+        known = " ".join(TEXT + LINES + HTML)
+        yield DataError(f"{shown(folder)}: no article in this folder", f"Known: {known}, each also with .gz")
+
+
+def _fault(fault: OSError, name: str = "") -> DataError:
+    return DataError(f"{name or shown(str(fault.filename))}: {fault.strerror or fault}")
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path.lower().removesuffix(".gz"))[1]
 
 
 def _read_file(path: str, max_bytes: int) -> Iterator[Raw | DataError]:
@@ -100,42 +151,96 @@ def _read_file(path: str, max_bytes: int) -> Iterator[Raw | DataError]:
         if not stat.S_ISREG(os.stat(path).st_mode):
             yield DataError(f"{name}: not a regular file", "Pipe it in and name the input '-'")
             return
-        with open(path, "rb") as stream:
-            yield from _read_stream(stream, name, reading._suffix(path), max_bytes)
+        stream = open(path, "rb")  # noqa: SIM115 - closed below, after faults of opening are told from others
     except OSError as fault:
-        yield DataError(f"{name}: {fault.strerror or fault}")
-    except ValueError as fault:
+        yield _fault(fault, name)
+        return
+    except ValueError as fault:  # a NUL in the name
         yield DataError(f"{name}: {fault}")
+        return
+    with stream:
+        yield from _read_stream(stream, name, _suffix(path), max_bytes)
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream whose first bytes have been read, with those put back."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = head
+        self._rest = cast(io.BufferedReader, rest)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._head[: len(buffer)] or self._rest.read1(len(buffer))
+        self._head = self._head[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _peek(stream: BinaryIO) -> tuple[bytes, io.BufferedReader]:
+    """Read the first line that is not blank, without waiting for more, and put it back."""
+    head = b""
+    blank = True
+    while (blank or len(head) < 4) and len(head) < _PIECE and (line := stream.readline(_PIECE)):
+        head += line
+        blank = line.isspace()
+    return head, io.BufferedReader(_Rejoined(head, stream), _PIECE)
 
 
 def _read_stream(stream: BinaryIO, name: str, suffix: str, max_bytes: int) -> Iterator[Raw | DataError]:
+    codec = None
     try:
-        buffered = cast(io.BufferedReader, stream)
-        if buffered.peek(2).startswith(b"\x1f\x8b"):
-            buffered = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
-        head = buffered.peek(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-        if suffix in LINES or (suffix not in TEXT + HTML and head.startswith(b"{")):
-            yield from _read_lines(buffered, name, max_bytes)
+        head, buffered = _peek(stream)
+        if head.startswith(_GZIP):
+            head, buffered = _peek(cast(BinaryIO, gzip.GzipFile(fileobj=buffered)))
+        codec = marked_codec(head)
+        kind = _kind(suffix, head.decode(codec or "latin-1", "ignore"))
+        if kind == "json":
+            yield from _read_lines(buffered, name, codec, max_bytes)
             return
-        data = buffered.read(max_bytes + 1)
-        if len(data) > max_bytes:
-            raise reading._too_long(name, max_bytes)
-        yield Raw("html" if suffix in HTML else "text", name, data)
-    except DataError as fault:
-        yield fault
-    except reading._DAMAGED as fault:
-        yield DataError(f"{name}: cannot be read to its end ({fault})")
+        pieces = []
+        left = max_bytes + 1
+        while left and (piece := buffered.read(min(left, _PIECE))):
+            pieces.append(piece)
+            left -= len(piece)
+        yield Raw(kind, name, b"".join(pieces)) if left else _too_long(name, max_bytes)
+    except UnicodeError:
+        yield DataError(f"{name}: not {codec} to its end")
+    except (OSError, EOFError, zlib.error) as fault:
+        reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else fault
+        yield DataError(f"{name}: cannot be read to its end ({reason})")
 
 
-def _read_lines(stream: io.BufferedReader, name: str, max_bytes: int) -> Iterator[Raw | DataError]:
+def _kind(suffix: str, head: str) -> str:
+    """Tell what a file holds by its suffix, or else by its first characters."""
+    for kind, suffixes in (("json", LINES), ("text", TEXT), ("html", HTML)):
+        if suffix in suffixes:
+            return kind
+    head = head.lstrip().casefold()
+    return (
+        "json" if head.startswith("{") else "html" if head.startswith(("<!doctype html", "<html")) else "text"
+    )
+
+
+def _read_lines(
+    stream: io.BufferedReader, name: str, codec: str | None, max_bytes: int
+) -> Iterator[Raw | DataError]:
     number, empty = 0, True
-    while line := stream.readline(max_bytes + 1):
+    source = _Recoded(stream, codec) if codec and codec != "utf-8-sig" else stream
+    while line := source.readline(max_bytes + 1):
         number += 1
+        line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
         place = f"{name}:{number}"
         if len(line) > max_bytes:
-            while line and not line.endswith(b"\n"):
-                line = stream.readline(1 << 20)
-            yield reading._too_long(place, max_bytes)
+            length = len(line)
+            while line and not line.endswith(b"\n") and length <= _BOMB * max_bytes:
+                line = source.readline(_PIECE)
+                length += len(line)
+            yield _too_long(place, max_bytes)
+            if length > _BOMB * max_bytes:
+                return
         elif not line.isspace():
             yield Raw("json", place, line)
         else:
@@ -143,3 +248,17 @@ def _read_lines(stream: io.BufferedReader, name: str, max_bytes: int) -> Iterato
         empty = False
     if empty:
         yield Raw("text", name, b"")
+
+
+class _Recoded:
+    """The lines of a stream in UTF-16 or UTF-32, in UTF-8."""
+
+    def __init__(self, stream: io.BufferedReader, codec: str) -> None:
+        self._stream = io.TextIOWrapper(stream, codec, newline="\n")
+
+    def readline(self, size: int) -> bytes:
+        return self._stream.readline(size).encode()
+
+
+def _too_long(place: str, max_bytes: int) -> DataError:
+    return DataError(f"{place}: more than {max_bytes:,} bytes in one article")
