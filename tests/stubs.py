@@ -36,7 +36,7 @@ class StubModel:
         rows = []
         for text in texts:
             if "slowly" in text:
-                time.sleep(0.05)
+                time.sleep(0.01)
             best = 2 if "sign" in text.lower() else 1 if "must" in text else 0
             top = (
                 0.45

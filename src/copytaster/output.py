@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from copytaster.errors import DataError
-from copytaster.signals import shield
+from copytaster.signals import SIGPIPE, Interrupted, shield
 from copytaster.terminal import visible
 
 try:
@@ -181,7 +181,7 @@ class Stream:
 
         Raises
         ------
-        BrokenPipeError
+        Interrupted
             If the reader has gone away.
         DataError
             If anything else is wrong.
@@ -190,7 +190,7 @@ class Stream:
             with shield():
                 write_all(self._file, data)
         except BrokenPipeError:
-            raise
+            raise Interrupted(SIGPIPE) from None
         except OSError as fault:
             raise unwritable(self._name, fault) from None
 

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+SIGPIPE = 13
+"""Its number where there is one; Python ignores the signal itself."""
 GRACE = 0.5
 """Seconds that a reader who has stopped reading may hold up an interruption."""
 _STOPPING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Interrupted(BaseException):
-    """The process was asked to stop.
+    """The process was asked to stop, or the reader of its output has gone away.
 
     Parameters
     ----------

@@ -1,0 +1,527 @@
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+import stubs
+
+from copytaster import __version__, cli
+
+STUB = [sys.executable, str(Path(__file__).with_name("stubs.py"))]
+NEWS = "The ferry was cut on Monday, the council said, after a vote of seven to two in the town hall."
+VIEW = "The council must restore it before the winter, whatever its members may say about the budget."
+PLEA = "Please sign the petition and send it to the clerk before Friday at five in the afternoon."
+PAGE = f"# Ferry row\n\n{NEWS}\n\n{VIEW}\n\n{PLEA}\n"
+
+Run = Callable[..., tuple[int, str, str]]
+Endless = Callable[..., subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> Run:
+    """Run the command line in an empty folder; return exit code, output and errors."""
+    monkeypatch.setitem(sys.modules, "copytaster.artifact", stubs.module())
+    monkeypatch.chdir(tmp_path)
+
+    def run_with(*arguments: object, stdin: bytes = b"") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin))))  # type: ignore[arg-type]
+        code = cli.run([str(argument) for argument in arguments])
+        out, err = capfdbinary.readouterr()
+        return code, out.decode("utf-8"), err.decode("utf-8")
+
+    return run_with
+
+
+def articles(n: int, word: str = "day") -> bytes:
+    lines = [
+        json.dumps({"id": f"a{i}", "text": f"{NEWS} On {word} {i}.\n\n{VIEW} Reason {i}."}) for i in range(n)
+    ]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def rows(output: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in output.split("\n")[:-1]]
+
+
+def ids(output: str) -> list[object]:
+    return list(dict.fromkeys(row["id"] for row in rows(output)))
+
+
+def modules_after(*arguments: str) -> set[str]:
+    code = (
+        "import sys\nfrom copytaster.cli import run\nrun(sys.argv[1:])\nprint('\\n' + ' '.join(sys.modules))"
+    )
+    output = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True).stdout
+    return set(output.rsplit("\n", 2)[-2].split())
+
+
+COMMANDS = sorted(cli.cli.commands)
+
+
+def test_the_commands_are_those_of_the_design() -> None:
+    assert COMMANDS == ["check", "convert", "evaluate", "inspect", "predict", "suggest", "train"]
+
+
+LIGHT = [
+    "--help",
+    "--version",
+    "nope",
+    "predict --nope",
+    "train --seed x",
+    *(f"{name} -h" for name in COMMANDS),
+]
+
+
+@pytest.mark.parametrize("line", LIGHT)
+def test_help_and_usage_errors_import_nothing_heavy(line: str) -> None:
+    heavy = {"numpy", "sklearn", "scipy", "joblib", "multiprocessing", "hashlib"}
+    assert not heavy & modules_after(*line.split())
+
+
+def test_predict_imports_no_training_library(tmp_path: Path) -> None:
+    page = tmp_path / "page.txt"
+    page.write_text(PAGE)
+    for arguments in ([], ["-f", "jsonl"], ["-f", "csv", "-o", str(tmp_path / "out.csv")]):
+        assert not {"sklearn", "scipy", "joblib"} & modules_after("predict", str(page), *arguments)
+
+
+def test_every_option_is_explained() -> None:
+    for name, command in cli.cli.commands.items():
+        assert command.help, name
+        for parameter in command.params:
+            assert isinstance(parameter, click.Argument) or parameter.help, (name, parameter.name)
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"copytaster {__version__}\n", "")
+
+
+def test_help_is_help(run: Run) -> None:
+    for arguments in (["-h"], ["--help"], ["predict", "-h"]):
+        code, out, err = run(*arguments)
+        assert (code, err) == (0, "") and out.startswith("Usage: copytaster")
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["nope"], "No such command 'nope'"),
+        (["predict", "--explian"], "Did you mean '--explain'? Try 'copytaster predict --help'"),
+        (["predict", "-f", "xml"], "'xml' is not one of"),
+        (["predict", "--min-confidence", "2"], "2.0 is not in the range"),
+        (["predict", "--resume", "x"], "--resume needs -o OUT"),
+        (["predict", "--backend", "dask", "x"], "belong together"),
+        (["predict", "--only", "reprting", "x"], "no label 'reprting'. Its labels: reporting, opinion"),
+        (["predict", "--encoding", "klingon", "x"], "klingon: no such encoding"),
+        (["evaluate", "--update-gate"], "--update-gate needs --gate"),
+        (["convert", "x"], "Missing argument 'OUT'"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_exits_with_2(run: Run, arguments: list[str], words: str) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("Error: ") and words in err
+
+
+def test_missing_extras_are_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("cluster", "careful"):
+        monkeypatch.setitem(sys.modules, f"copytaster.{module}", None)
+    Path("page.txt").write_text(PAGE)
+    for arguments, extra in (
+        (["--backend", "dask", "--scheduler", "tcp://x"], "dask"),
+        (["--reader", "careful"], "careful"),
+        (["--reader", "both"], "careful"),
+    ):
+        code, _, err = run("predict", "page.txt", *arguments)
+        assert code == 2 and f"pip install 'copytaster[{extra}]'" in err
+
+
+def test_text_is_the_default(run: Run) -> None:
+    Path("page.txt").write_text(PAGE)
+    code, out, err = run("predict", "page.txt")
+    assert (code, err) == (0, "")
+    cells = [line.split("\t") for line in out.splitlines()]
+    assert [row[0] for row in cells] == ["-", "reporting", "opinion", "call-to-action"]
+    assert [row[2] for row in cells] == ["Ferry row", NEWS, VIEW, PLEA]
+
+
+def test_jsonl_from_everything_that_can_be_read(run: Run) -> None:
+    Path("folder").mkdir()
+    Path("folder/b.txt").write_text(PAGE)
+    Path("folder/a.md").write_text(PAGE)
+    Path("lines.jsonl").write_bytes(articles(3))
+    Path("packed.jsonl.gz").write_bytes(gzip.compress(articles(2, "evening")))
+    code, out, err = run(
+        "predict", "folder", "*.jsonl", "packed.jsonl.gz", "-", "-f", "jsonl", stdin=PAGE.encode()
+    )
+    assert (code, err) == (0, "")
+    assert ids(out) == ["folder/a.md", "folder/b.txt", "a0", "a1", "a2", "<stdin>"]
+    assert len(rows(out)) == 4 + 4 + 6 + 4 + 4
+    first = rows(out)[1]
+    assert PAGE[first["start"] : first["end"]] == first["text"] == NEWS  # type: ignore[misc]
+
+
+def test_standard_input_is_the_default(run: Run) -> None:
+    assert run("predict", stdin=PAGE.encode()) == run("predict", "-", stdin=PAGE.encode())
+    assert ids(run("predict", "-f", "jsonl", stdin=articles(2))[1]) == ["a0", "a1"]
+
+
+def test_csv(run: Run) -> None:
+    code, out, _ = run(
+        "predict", "-f", "csv", stdin=b"=1+1 is what the clerk of the council said on Monday.\n"
+    )
+    table = list(csv.reader(io.StringIO(out.removeprefix("\ufeff"))))
+    assert code == 0 and out.startswith("\ufeff") and table[1][-1].startswith("'=1+1")
+    raw = run(
+        "predict", "-f", "csv", "--csv-raw", stdin=b"=1+1 is what the clerk of the council said on Monday.\n"
+    )[1]
+    assert next(csv.DictReader(io.StringIO(raw)))["text"].startswith("=1+1")
+
+
+def test_options_of_predict(run: Run) -> None:
+    only = rows(
+        run("predict", "-f", "jsonl", "--only", "opinion", "--only", "reporting", stdin=PAGE.encode())[1]
+    )
+    assert [row["label"] for row in only] == ["reporting", "opinion"]
+    unsure = rows(run("predict", "-f", "jsonl", "--min-confidence", "1", stdin=PAGE.encode())[1])
+    assert [row["status"] for row in unsure] == ["not_classified", "unsure", "unsure", "unsure"]
+    explained = rows(run("predict", "-f", "jsonl", "--explain", stdin=PAGE.encode())[1])
+    assert [row.get("evidence") for row in explained] == [
+        None,
+        {"word": "The"},
+        {"word": "The"},
+        {"word": "Please"},
+    ]
+    assert "says 'Please'" in run("predict", "--explain", stdin=PAGE.encode())[1]
+
+
+def test_bad_inputs_are_named_counted_and_skipped(run: Run) -> None:
+    Path("empty").mkdir()
+    Path("latin.txt").write_bytes("Le conseil a voté à l'unanimité lundi.".encode("latin-1"))
+    Path("lines.jsonl").write_bytes(
+        b'{"id": "a", "text": "One must act."}\n{oops\n{"id": "b", "text": "It was cut."}\n'
+    )
+    Path("nothing.txt").write_bytes(b" \n")
+    inputs = ["missing.txt", "empty", "lat*.txt", "lines.jsonl", "nothing.txt", "no*such"]
+    code, out, err = run("predict", "-f", "jsonl", *inputs)
+    assert code == 1 and ids(out) == ["a", "b"]
+    lines = err.splitlines()
+    assert all(line.startswith("Error: ") for line in lines)
+    for line, words in zip(
+        lines,
+        [
+            "missing.txt: ",
+            "empty: ",
+            "latin.txt: ",
+            "lines.jsonl:2: ",
+            "nothing.txt: ",
+            "no*such: ",
+            "6 of 8 articles",
+        ],
+        strict=True,
+    ):
+        assert words in line
+    assert "--encoding" in lines[2]
+    assert run("predict", "latin.txt", "--encoding", "latin-1")[0] == 0
+
+
+def test_errors_reach_the_terminal_escaped(run: Run) -> None:
+    name = "\x1b[31mred\u202e.txt"
+    code, _, err = run("predict", name)
+    assert code == 1 and "\x1b" not in err and "\\x1b[31mred" in err
+
+
+def test_a_missing_model(run: Run) -> None:
+    for command in ("predict", "evaluate", "suggest", "inspect"):
+        Path("labels.jsonl").write_text('{"text": "One must act.", "label": "opinion"}\n')
+        arguments = ["missing"] if command == "inspect" else ["-m", "missing", "labels.jsonl"]
+        assert run(command, *arguments) == (1, "", "Error: missing: no such artifact. Train one\n")
+
+
+def test_output_to_a_file(run: Run) -> None:
+    Path("out").write_text("old")
+    code, out, err = run("predict", "-o", "out", stdin=PAGE.encode())
+    assert (code, out, err) == (0, "", "Wrote out: 1 articles\n")
+    assert Path("out").read_text() == run("predict", stdin=PAGE.encode())[1]
+    code, out, err = run("predict", "-o", "no/out", stdin=PAGE.encode())
+    assert (code, out) == (1, "") and "no/out cannot be written: no such file" in err
+    assert run("predict", "-o", "/dev/null", stdin=PAGE.encode())[0] == 0
+    assert os.listdir() == ["out"]
+
+
+def test_the_number_of_processes_and_the_size_of_batches_do_not_matter(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = articles(60) + b"{oops\n" + articles(60, "night")
+    Path("lines.jsonl").write_bytes(data)
+    one = run("predict", "lines.jsonl", "-f", "jsonl")
+    for size in (1, 3000):
+        monkeypatch.setattr("copytaster.predict.SIZE", size)
+        assert run("predict", "lines.jsonl", "-f", "jsonl") == one
+    two = subprocess.run(
+        [*STUB, "predict", "lines.jsonl", "-f", "jsonl", "-j", "2"], capture_output=True, text=True
+    )
+    assert (two.returncode, two.stdout, two.stderr) == one
+
+
+def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(articles(300, "slowly"))
+    command = [*STUB, "predict", str(path), "-f", "jsonl", "-j", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers: list[str] = []
+    while len(workers) < 2:
+        time.sleep(0.02)
+        workers = [
+            pid
+            for pid in children.read_text().split()
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+    time.sleep(0.5)
+    os.kill(int(workers[0]), signal.SIGKILL)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert f"Warning: worker process {workers[0]} was killed by signal 9" in err
+    assert ids(out) == [f"a{i}" for i in range(300)]
+
+
+@pytest.fixture
+def endless() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start predict on articles without end."""
+    article = json.dumps({"text": PAGE})[1:]
+    feed = f'i = 0\nwhile True:\n    i += 1\n    print(\'{{"id": "a%d", \' % i + {article!r})'
+    pipe = subprocess.PIPE
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(*options: str) -> subprocess.Popen[bytes]:
+        source = subprocess.Popen([sys.executable, "-c", feed], stdout=pipe, stderr=subprocess.DEVNULL)
+        command = [*STUB, "predict", "-f", "jsonl", *options]
+        started.extend(
+            (source, subprocess.Popen(command, stdin=source.stdout, stdout=pipe, stderr=subprocess.PIPE))
+        )
+        source.stdout.close()  # type: ignore[union-attr]
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream:
+                stream.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_interruptions_leave_complete_lines(endless: Endless, number: signal.Signals, jobs: str) -> None:
+    process = endless("-j", jobs)
+    assert process.stdout and process.stderr
+    output = process.stdout.read(200_000)
+    process.send_signal(number)
+    began = time.monotonic()
+    output += process.stdout.read()
+    errors = process.stderr.read()
+    assert process.wait() == 128 + number
+    assert time.monotonic() - began < 1
+    assert errors == b""
+    assert ids(output.decode()) == [f"a{i + 1}" for i in range(len(ids(output.decode())))]
+
+
+def test_a_reader_that_stops_reading_does_not_hold_it_up(endless: Endless) -> None:
+    process = endless()
+    assert process.stdout
+    process.stdout.read(1000)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    assert process.wait(5) == 143
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_closed_pipe_is_silent(endless: Endless, jobs: str) -> None:
+    process = endless("-j", jobs)
+    assert process.stdout and process.stderr
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(5) == 141
+
+
+def test_a_full_disk_is_said() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*STUB, "predict"], input=PAGE.encode(), stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 1
+    assert done.stderr == b"Error: standard output cannot be written: no space left on device\n"
+
+
+def test_an_interrupted_run_is_resumed_without_a_gap_or_a_repetition(tmp_path: Path) -> None:
+    path, out, whole = tmp_path / "lines.jsonl", tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
+    path.write_bytes(articles(150, "slowly") + b"{oops\n" + articles(150, "slowly at night"))
+    command = [*STUB, "predict", str(path), "-f", "jsonl", "-o"]
+    assert subprocess.run([*command, str(whole)], capture_output=True).returncode == 1
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        process = subprocess.Popen([*command, str(out), "--resume"], stderr=subprocess.PIPE)
+        time.sleep(1.2)
+        process.send_signal(number)
+        error = process.communicate()[1].decode()
+        assert process.returncode == (143 if number == signal.SIGTERM else -9)
+        assert ("repeat the command with --resume" in error) == (number == signal.SIGTERM)
+        assert sorted(p.name for p in tmp_path.iterdir()) == [
+            "lines.jsonl", "out.jsonl.partial", "out.jsonl.progress", "whole.jsonl"
+        ]  # fmt: skip
+    other = subprocess.run([*command, str(out), "--resume", "--explain"], capture_output=True, text=True)
+    assert other.returncode == 1 and "other options or another model" in other.stderr
+    last = subprocess.run([*command, str(out), "--resume"], capture_output=True, text=True)
+    assert last.returncode == 1
+    assert "Going on after" in last.stderr and "1 of 301 articles could not be read" in last.stderr
+    assert out.read_bytes() == whole.read_bytes()
+    again = subprocess.run([*command, str(out), "--resume"], capture_output=True, text=True)
+    assert (again.returncode, "is complete" in again.stderr) == (0, True)
+
+
+def on_a_terminal(*arguments: str, **environment: str) -> tuple[int, str]:
+    """Run with standard input and output on a terminal of 60 columns."""
+    pid, terminal = pty.fork()
+    if not pid:
+        os.environ.update({"COLUMNS": "60", "TERM": "xterm", **environment})
+        os.execv(STUB[0], [*STUB, *arguments])
+    output = b""
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        output += part
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), output.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_a_page_to_read(tmp_path: Path) -> None:
+    page = tmp_path / "page.txt"
+    page.write_text(PAGE)
+    code, coloured = on_a_terminal("predict", str(page))
+    assert code == 0 and "\x1b[36m" in coloured
+    code, plain = on_a_terminal("predict", str(page), NO_COLOR="1")
+    assert code == 0 and "\x1b" not in plain
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+    assert "1 reporting, 1 opinion, 1 call-to-action" in plain
+    assert all(len(line) <= 60 for line in plain.split("\n")[1:])
+
+
+def test_a_terminal_without_input_gets_a_hint() -> None:
+    code, output = on_a_terminal("predict")
+    assert code == 2
+    assert output == "Error: No input: name a file, or pipe one in. Try 'copytaster predict --help'\n"
+
+
+def labelled(path: Path, split: str = "") -> None:
+    texts = [(NEWS, "reporting"), (VIEW, "opinion"), (PLEA, "call-to-action")]
+    with path.open("w") as file:
+        for i in range(4):
+            paragraphs = [{"text": f"{text} ({i})", "label": label} for text, label in texts]
+            line = {
+                "id": f"a{i}",
+                "paragraphs": paragraphs,
+                **({"split": "test" if i else "train"} if split else {}),
+            }
+            file.write(json.dumps(line) + "\n")
+
+
+def test_evaluate(run: Run) -> None:
+    code, out, err = run("evaluate")
+    assert (code, out) == (1, "") and "no folder labeled/" in err
+    Path("labeled").mkdir()
+    labelled(Path("labeled/a.jsonl"), split="yes")
+    code, out, err = run("evaluate", "-f", "json")
+    report = json.loads(out)
+    assert (code, err) == (0, "Model: the one shipped\n")
+    assert (report["n"], report["macro_f1"]) == (9, 1.0)
+    assert json.loads(run("evaluate", "-f", "json", "--split", "all")[1])["n"] == 12
+    code, out, _ = run("evaluate")
+    assert code == 0 and "macro average" in out and "Confusion" in out
+    labelled(Path("b.jsonl"))
+    assert json.loads(run("evaluate", "b.jsonl", "-f", "json", "--by", "length")[1])["n"] == 12
+    code, _, err = run("evaluate", "b.jsonl", "--split", "test")
+    assert code == 1 and "no labelled paragraph of the split 'test'" in err
+    for name in ("markdown", "junit", "github", "svg"):
+        assert run("evaluate", "-f", name)[1]
+
+
+def test_gates_and_baselines(run: Run) -> None:
+    labelled(Path("a.jsonl"))
+    Path("gates.toml").write_text("macro_f1 = 0.9\nn = 12\n")
+    code, out, _ = run("evaluate", "a.jsonl", "--gate", "gates.toml")
+    assert code == 0 and "All 2 gates passed" in out
+    Path("gates.toml").write_text("macro_f1 = 0.9\nn = 13\n")
+    code, out, err = run("evaluate", "a.jsonl", "--gate", "gates.toml")
+    assert code == 3 and "1 of 2 gates failed" in out and "Error: n: 12 measured" in err
+    code, _, err = run("evaluate", "a.jsonl", "--gate", "gates.toml", "--update-gate")
+    assert code == 3 and "left as it is" in err
+    assert run("evaluate", "a.jsonl", "--gate", "gates.toml", "--update-gate", "--allow-lower")[0] == 0
+    assert "n = 12" in Path("gates.toml").read_text()
+    assert run("evaluate", "a.jsonl", "--gate", "missing.toml")[0] == 2
+    Path("before.json").write_text(run("evaluate", "a.jsonl", "-f", "json")[1])
+    for baseline in ("before.json", "a.jsonl"):
+        code, out, err = run("evaluate", "a.jsonl", "--baseline", baseline)
+        assert (code, "Against the baseline" in out) == (
+            (0, True) if baseline == "before.json" else (1, False)
+        )
+    assert run("evaluate", "a.jsonl", "--baseline", "none")[0] == 1
+
+
+def test_check(run: Run) -> None:
+    labelled(Path("a.jsonl"))
+    code, out, _ = run("check", "a.jsonl")
+    assert code == 0 and "12 paragraphs, 4 articles" in out
+    Path("a.jsonl").write_text('{"text": "One must act.", "label": 3}\n')
+    code, out, _ = run("check", "a.jsonl", "-f", "json")
+    assert code == 1 and json.loads(out)["findings"][0]["line"] == 1
+
+
+def test_suggest(run: Run) -> None:
+    Path("lines.jsonl").write_bytes(articles(5) + b"{oops\n")
+    code, out, err = run("suggest", "lines.jsonl", "-n", "2")
+    assert (code, len(rows(out))) == (1, 2) and "lines.jsonl:6" in err
+    code, out, _ = run("suggest", "-n", "1", "-f", "csv", "-o", "out.csv", stdin=articles(3))
+    assert (code, out) == (0, "") and "suggested" in Path("out.csv").read_text("utf-8")
+    assert run("suggest", stdin=b"# Ferry row\n")[0] == 1
+
+
+def test_convert(run: Run) -> None:
+    labelled(Path("a.jsonl"))
+    code, out, err = run("convert", "a.jsonl", "out.csv")
+    assert (code, out) == (0, "") and err.endswith("Wrote out.csv\n")
+    assert run("convert", "out.csv", "back.jsonl", "--to", "copytaster")[0] == 0
+    assert run("convert", "a.jsonl", "out.what")[0] == 2
+
+
+def test_inspect(run: Run) -> None:
+    code, out, err = run("inspect", "-f", "json")
+    assert (code, err) == (0, "Model: the one shipped\n")
+    assert json.loads(out)["labels"] == list(stubs.LABELS)
+
+
+def test_broken_labelled_data_stops_training(run: Run) -> None:
+    Path("a.jsonl").write_text('{"text": "One must act."}\n{"text": "", "label": "opinion"}\n')
+    code, out, err = run("train", "a.jsonl")
+    assert (code, out) == (1, "")
+    assert [line.split(": ")[1] for line in err.splitlines()] == ["a.jsonl:1", "a.jsonl:2"]
+    labelled(Path("test.jsonl"), split="yes")
+    assert run("train", "missing.jsonl")[0] == 1
