@@ -51,9 +51,14 @@ gate-update: $(VENV)/.gates  ## raise training/gates.toml to what is measured
 
 check: $(VENV)/.lint  ## lint, types, spelling, labelled data
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/copytaster check
+
+format: $(VENV)/.lint  ## lay out the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 docs: $(VENV)/.gates  ## bring outputs, tables and counts in the documentation up to date
 	$(BIN)/python training/docs.py --write

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,10 +15,11 @@ import pytest
 
 from copytaster import artifact
 from copytaster.cli import cli
+from copytaster.gatefile import read_gates
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "training"))
-docs = pytest.importorskip("docs")
+import docs  # noqa: E402
 
 EXTRAS = {"html", "dask", "fast", "gates"}
 
@@ -70,22 +72,23 @@ def test_make_targets_that_are_named_exist():
 
 def test_files_that_are_named_exist():
     for page in docs.pages():
-        for name in re.findall(r"`((?:tests|training|src|labeled|docs|\.github|\.ci)/[\w./-]+)`", page.read_text("utf-8")):
+        text = page.read_text("utf-8")
+        for name in re.findall(r"`((?:tests|training|src|labeled|docs|\.github|\.ci)/[\w./-]+)`", text):
             assert (ROOT / name).exists(), f"{page.name}: {name}"
 
 
 def test_python_in_the_readme_runs(tmp_path):
-    text = "".join(re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S))
+    text = "".join(
+        re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
+    )
     (tmp_path / "run.py").write_text(text, "utf-8")
     done = sh("python run.py", tmp_path)
-    assert done.stdout == "reporting 0 55\n", done.stderr
+    assert done.stdout == "reporting 0 56\n", done.stderr
 
 
 @pytest.fixture
 def project(tmp_path):
     """Another team's repository: its data, its gates."""
-    import shutil
-
     shutil.copytree(ROOT / "labeled" / "written", tmp_path / "labeled")
     (tmp_path / "gates.toml").write_text("macro_f1 = 0.1\n", "utf-8")
     shutil.copy(artifact.DEFAULT, tmp_path / "model.copytaster")
@@ -94,12 +97,21 @@ def project(tmp_path):
 
 def commands_of_gates():
     text = (ROOT / "docs" / "gates.md").read_text("utf-8")
+    found = []
     for section, kind in (("A bare shell", "sh"), ("GitHub Actions", "yaml"), ("GitLab CI", "yaml")):
         part = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
         blocks = "".join(re.findall(rf"^```{kind}\n(.*?)^```$", part, re.M | re.S))
         lines = re.findall(r"^(?: *- (?:run: )?)?((?:copytaster) .*)$", blocks, re.M)
         assert lines, section
-        yield pytest.param([line for line in lines if " train " not in line], id=section)
+        found.append(pytest.param([line for line in lines if " train " not in line], id=section))
+    return found
+
+
+def test_gate_file_in_the_documentation_is_one(tmp_path):
+    text = (ROOT / "docs" / "gates.md").read_text("utf-8")
+    (tmp_path / "gates.toml").write_text(re.search(r"^```toml\n(.*?)^```$", text, re.M | re.S)[1], "utf-8")
+    gates = read_gates(tmp_path / "gates.toml")
+    assert len(gates.gates) == 6 and gates.tolerance == 1 and gates.data_digest
 
 
 @pytest.mark.parametrize("lines", commands_of_gates())
@@ -120,8 +132,8 @@ def test_examples_of_gates_fail_a_worse_model(project, lines):
 
 def test_workflow_evaluates_as_the_documentation_says():
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8")
-    for line in ('copytaster evaluate -f markdown >> "$GITHUB_STEP_SUMMARY"', "evaluate -f github --gate training/gates.toml"):
-        assert line in workflow
+    assert 'copytaster evaluate -f markdown >> "$GITHUB_STEP_SUMMARY"' in workflow
+    assert "copytaster evaluate -f github --gate training/gates.toml" in workflow
     assert all(re.search(r"@[0-9a-f]{40} # v[\d.]+$", use) for use in re.findall(r"uses: .*", workflow))
     assert not re.findall(r"https?://", workflow)
 
@@ -138,17 +150,22 @@ def wheel(tmp_path_factory):
 def test_wheel_holds_the_package_and_nothing_else(wheel):
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     source = ROOT / "src"
-    expected = [path for path in (source / "copytaster").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    files = (path for path in (source / "copytaster").rglob("*") if path.is_file())
+    expected = [path for path in files if "__pycache__" not in path.parts]
     assert sorted(names) == sorted(str(path.relative_to(source)) for path in expected)
     suffixes = {Path(name).suffix for name in names}
     assert suffixes <= {".py", ".typed", ".txt", ".json", ".css", ".copytaster", ".md"}
-    assert {"copytaster/default.copytaster", "copytaster/py.typed", "copytaster/report.schema.json"} <= set(names)
+    assert {"copytaster/default.copytaster", "copytaster/py.typed", "copytaster/report.schema.json"} <= set(
+        names
+    )
     assert wheel.stat().st_size < 2_000_000
 
 
 def test_wheel_needs_four_packages(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        metadata = archive.read(next(name for name in archive.namelist() if name.endswith("/METADATA"))).decode()
+        metadata = archive.read(
+            next(name for name in archive.namelist() if name.endswith("/METADATA"))
+        ).decode()
     required = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", metadata, re.M)
     assert sorted(required) == ["click", "joblib", "numpy", "scikit-learn"]
     assert set(re.findall(r"^Provides-Extra: (\S+)", metadata, re.M)) >= EXTRAS

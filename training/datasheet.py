@@ -17,7 +17,8 @@ FEWEST = 40
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a Markdown table, its first column to the left and the others to the right."""
     lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
-    return "".join(f"| {' | '.join(f'{c:,}' if isinstance(c, int) else str(c) for c in row)} |\n" for row in lines)
+    cells = ([f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in lines)
+    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
 
 
 def count_by(examples: list[Example], field: str, fewest: int = 0) -> str:
@@ -26,10 +27,9 @@ def count_by(examples: list[Example], field: str, fewest: int = 0) -> str:
     sizes = Counter(getattr(example, field) for example in examples)
     rare = {value for value, size in sizes.items() if size < fewest}
     rows = []
-    for value in [*(v for v, _ in sizes.most_common() if v not in rare), *([None] if rare else [])]:
-        chosen = [e for e in examples if getattr(e, field) == value or (value is None and getattr(e, field) in rare)]
-        name = f"{len(rare)} others" if value is None else value
-        rows.append(_row(name, chosen, labels))
+    groups = [(value, {value}) for value, _ in sizes.most_common() if value not in rare]
+    for name, values in [*groups, *([(f"{len(rare)} others", rare)] if rare else [])]:
+        rows.append(_row(name, [e for e in examples if getattr(e, field) in values], labels))
     if len(rows) > 1:
         rows.append(_row("**all**", examples, labels))
     return table([field, "articles", "paragraphs", *labels], rows)
@@ -52,7 +52,8 @@ def standoff() -> str:
     """Return the counts of the stand-off labels."""
     with (ROOT / "labeled" / "standoff" / "real.tsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    labels = sorted({row["label"] for row in rows}, key=["reporting", "opinion", "call-to-action", "furniture"].index)
+    order = ("reporting", "opinion", "call-to-action", "furniture")
+    labels = sorted({row["label"] for row in rows}, key=order.index)
     sources = Counter(row["source"] for row in rows)
     counts = Counter((row["source"], row["label"]) for row in rows)
     lines = [[name, size, *(counts[name, label] for label in labels)] for name, size in sources.most_common()]

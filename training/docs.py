@@ -2,9 +2,9 @@
 
     python training/docs.py [--write]
 
-In a block marked ``console`` every line that starts with ``$ `` is a command, run by bash where the repository's
-files are, and below it stands what it prints to standard output. Between ``<!-- begin NAME -->`` and
-``<!-- end NAME -->`` stands what `TABLES` makes.
+In a block marked ``console`` every line that starts with ``$ `` is a command, run by bash where the
+repository's files are, and below it stands what it prints to standard output. Between ``<!-- begin NAME -->``
+and ``<!-- end NAME -->`` stands what `TABLES` makes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,12 @@ def run(command: str, folder: Path) -> str:
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     surroundings = {**os.environ, "PATH": path, "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
-        ["bash", "-c", command], cwd=folder, env=surroundings, capture_output=True, encoding="utf-8", timeout=300
+        ["bash", "-c", command],
+        cwd=folder,
+        env=surroundings,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
     )
     if not done.stdout and done.returncode:
         raise click.ClickException(f"{command}: {done.stderr}")
@@ -92,19 +97,19 @@ def model_card() -> str:
     """Return what the manifest of the shipped model says of its training."""
     manifest = artifact.load().manifest
     data, blind = manifest["data"], manifest["out_of_fold"]
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())
+    soft = data.get("soft")
     rows = [
         ["trained on", f"{data['paragraphs']:,} labelled paragraphs of {data['articles']:,} articles"],
         ["sources", ", ".join(f"{name} {size:,}" for name, size in data["sources"].items())],
         ["labels", ", ".join(f"{name} {size:,}" for name, size in data["labels"].items())],
-        ["soft targets", f"{data['soft']['texts']:,} paragraphs, from the {data['soft']['source']}"]
-        if data.get("soft")
-        else ["soft targets", "none"],
+        ["soft targets", f"{soft['texts']:,} paragraphs, from the {soft['source']}" if soft else "none"],
         ["data digest", f"`{data['digest']}`"],
         ["calibration", f"{manifest['calibration']['method']}; {manifest['calibration']['temperature']:.3f}"],
         ["macro F1, out of fold", f"{blind['macro_f1']:.3f} on {blind['n']:,} paragraphs"],
         ["settings", f"`{json.dumps(manifest['config'])}`"],
         ["seed", str(manifest["seed"])],
-        ["made with", ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items())],
+        ["made with", versions],
         ["file", f"{artifact.DEFAULT.stat().st_size / 1e6:.2f} MB, format version {artifact.VERSION}"],
     ]
     lines = ["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows if value)]
