@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MODEL = "model.copytaster"
 LABELED = "labeled"
-FAULT, USAGE, BROKEN_PIPE = 1, 2, 141
+FAULT, USAGE = 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -51,8 +51,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except CopytasterError as error:
         complain(error)
         return error.exit_code
-    except BrokenPipeError:
-        return BROKEN_PIPE
     except MemoryError:
         complain("out of memory")
         return FAULT
@@ -308,14 +306,15 @@ def train(labeled: tuple[str, ...], output: str, config: str | None, seed: int) 
 
     LABELED are files and folders of JSONL; the default is labeled/. The split "test" is left out.
     """
-    from copytaster.artifact import save
-    from copytaster.fit import fit
     from copytaster.labeled import select
-    from copytaster.output import reserved
 
     examples = select(_read_labeled(labeled), "train")
     if not examples:
         raise DataError("no labelled paragraph to train on", 'All are of the split "test"')
+    from copytaster.artifact import save
+    from copytaster.fit import fit
+    from copytaster.output import reserved
+
     with reserved(output):
         model = fit(examples, seed=seed)
         save(model, output)
