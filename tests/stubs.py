@@ -54,6 +54,9 @@ class StubModel:
     def in_domain(self, texts: Sequence[str]) -> np.ndarray:
         return np.array([0.0 if "xyzzy" in text else 1.0 for text in texts])
 
+    def assess(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        return self.decision_function(texts), self.in_domain(texts)
+
     def explain(self, text: str, shift: np.ndarray) -> StubExplanation:
         return StubExplanation(text)
 

@@ -122,16 +122,17 @@ class Annotator:
         owner = np.array([numbers.setdefault(article, len(numbers)) for article in articles], np.int64)
         order = np.argsort(owner, kind="stable")
         probabilities = np.empty((len(texts), len(self.labels)))
-        alone, shift = self._read([texts[i] for i in order.tolist()], owner[order])
+        alone, shift, _ = self._read([texts[i] for i in order.tolist()], owner[order])
         probabilities[order] = softmax(alone + shift)
         return probabilities
 
     def _read(
         self, texts: Sequence[str], owner: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the contrasts of paragraphs, one article after the other, and what their neighbours add."""
-        contrasts = self.model.decision_function(texts)
-        return contrasts, revise(contrasts, owner, texts, self._context) - contrasts
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the contrasts of paragraphs, article by article, what neighbours add, which are familiar."""
+        contrasts, familiar = self.model.assess(texts)
+        shift = revise(contrasts, owner, texts, self._context) - contrasts
+        return contrasts, shift, familiar >= MIN_DOMAIN
 
     def annotate(self, text: str, id: str = "") -> list[Annotation]:
         """Cut one article into paragraphs and label them.
@@ -210,9 +211,8 @@ class Annotator:
             How many of them each article has.
         """
         labels = self.labels
-        alone, shift = self._read(texts, np.repeat(np.arange(len(sizes)), sizes))
+        alone, shift, familiar = self._read(texts, np.repeat(np.arange(len(sizes)), sizes))
         probabilities = softmax(alone + shift)
-        familiar = self.model.in_domain(texts) >= MIN_DOMAIN
         rows = zip(
             probabilities.argmax(axis=1).tolist(), probabilities.tolist(), familiar.tolist(), strict=True
         )

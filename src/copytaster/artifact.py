@@ -14,8 +14,8 @@ Layout, all integers little-endian:
 The header names every array with its type, shape and place. Nothing in the file is executed or unpickled, and
 what a file claims of itself is checked before memory is set aside for it.
 
-A format version is read for ever. Within a version signs of form may be added, never taken away or changed in
-meaning: a file's weights find their columns by name, a sign it does not weigh counts for nothing, and one that
+A format version is read for ever. Within one, signs of form may be added, never taken away or changed in
+meaning: a file's weights find their columns by name, a sign it does not weigh counts for nothing, one that
 this release does not measure is a fault. How texts are cut and hashed, and the four columns of each lexicon,
 stay as they are; to change them takes a new version.
 """
@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copytaster.context import Context
+from copytaster.domain import BITS, BYTES, SIGNS, Domain
 from copytaster.errors import ArtifactError
 from copytaster.features import FORMS, Lexicons
 from copytaster.model import Model
@@ -62,6 +63,8 @@ _TYPES = {
     "lexicon_fan": "<u1",
     "lexicon_column": "<u1",
 }
+_DOMAIN_TYPES = {"domain_known": "<u1", "domain_common": "<u4", "domain_weights": "<f8"}
+"""Arrays of a model that tells texts out of its domain, all or none of them."""
 
 
 def save(model: Model, path: str | Path) -> None:
@@ -102,11 +105,15 @@ def dump(model: Model) -> bytes:
         "lexicon_fan": lexicons.fan,
         "lexicon_column": lexicons.column,
     }
+    if model.domain:
+        domain = model.domain
+        arrays |= dict(zip(_DOMAIN_TYPES, (domain.known, domain.common, domain.weights), strict=True))
     body = bytearray()
     table = {}
     for name, array in arrays.items():
-        data = np.ascontiguousarray(array, _TYPES[name])
-        table[name] = {"type": _TYPES[name], "shape": list(data.shape), "offset": len(body)}
+        kind = (_TYPES | _DOMAIN_TYPES)[name]
+        data = np.ascontiguousarray(array, kind)
+        table[name] = {"type": kind, "shape": list(data.shape), "offset": len(body)}
         body += data.tobytes()
         body += bytes(-len(body) % _ALIGN)
     header = json.dumps(
@@ -114,6 +121,7 @@ def dump(model: Model) -> bytes:
             "labels": list(model.labels),
             "lexicons": list(lexicons.names),
             "forms": list(FORMS),
+            "domain": list(SIGNS) if model.domain else [],
             "arrays": table,
             "manifest": model.manifest,
         },
@@ -228,9 +236,13 @@ def _build(header: dict[str, Any], body: memoryview) -> Model:
         0 <= weight <= 1 for weight in Context.from_manifest(manifest)
     ):
         raise _Fault("the manifest does not make sense")
-    if set(header["arrays"]) != set(_TYPES):
+    weighed = _names(header.get("domain", []))
+    if not set(weighed) <= set(SIGNS):
+        raise _Fault("the model weighs signs that this release does not measure; it was made by a newer one")
+    types = _TYPES | (_DOMAIN_TYPES if weighed else {})
+    if set(header["arrays"]) != set(types):
         raise _Fault("arrays are missing or unknown")
-    arrays = {name: _array(name, header["arrays"][name], body) for name in _TYPES}
+    arrays = {name: _array(name, header["arrays"][name], types[name], body) for name in types}
     contrasts, entries = len(labels) - 1, len(arrays["lexicon_hashes"])
     buckets = len(arrays["words"])
     shapes = {
@@ -259,7 +271,21 @@ def _build(header: dict[str, Any], body: memoryview) -> Model:
     cues[[FORMS.index(sign) for sign in signs]] = arrays["cues"][: len(signs)]
     cues[len(FORMS) :] = arrays["cues"][len(signs) :]
     lexicons = Lexicons(names, hashes, arrays["lexicon_fan"], column)
-    return Model(labels, lexicons, arrays["words"], arrays["scale"], cues, arrays["bias"], manifest)
+    domain = _domain(weighed, *(arrays[name] for name in _DOMAIN_TYPES)) if weighed else None
+    return Model(labels, lexicons, arrays["words"], arrays["scale"], cues, arrays["bias"], manifest, domain)
+
+
+def _domain(
+    weighed: tuple[str, ...], known: NDArray[np.uint8], common: NDArray[np.uint32], given: NDArray[np.float64]
+) -> Domain:
+    fits = given.ndim == 2 and len(given) == len(weighed) + 1 and given.shape[1] <= 20
+    if known.shape != (2, BYTES) or common.ndim != 1 or not fits:
+        raise _Fault("the arrays of the domain have a shape that cannot be")
+    if not (common < 1 << BITS).all() or not (np.abs(given) <= MAX_WEIGHT).all():
+        raise _Fault("the arrays of the domain hold numbers that cannot be")
+    weights = np.zeros((len(SIGNS) + 1, given.shape[1]))
+    weights[[*(SIGNS.index(sign) for sign in weighed), -1]] = given
+    return Domain(known, common, weights)
 
 
 def _names(value: object) -> tuple[str, ...]:
@@ -272,13 +298,13 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _array(name: str, entry: dict[str, Any], body: memoryview) -> NDArray[Any]:
+def _array(name: str, entry: dict[str, Any], type_: str, body: memoryview) -> NDArray[Any]:
     shape, offset = entry["shape"], entry["offset"]
-    if entry["type"] != _TYPES[name]:
+    if entry["type"] != type_:
         raise _Fault(f"array {name!r} has the type {entry['type']!r}")
     if not all(type(n) is int and 0 <= n <= MAX_BYTES for n in (*shape, offset)) or len(shape) > 2:
         raise _Fault(f"array {name!r} has a shape or place that cannot be")
-    kind, count = np.dtype(_TYPES[name]), math.prod(shape)
+    kind, count = np.dtype(type_), math.prod(shape)
     if offset + count * kind.itemsize > len(body):
         raise _Fault(f"array {name!r} is not all there")
     return np.frombuffer(body, kind, count, offset).reshape(shape)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from copytaster.domain import Domain
 from copytaster.features import MAX_CHARS, Features, Featuriser, Lexicons
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Model:
     bias : ndarray of float64, shape (K - 1,)
     manifest : dict
         What the model is and where it comes from; JSON.
+    domain : Domain, optional
+        Tells texts unlike the training texts; without, every text is taken for familiar.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Model:
         cues: NDArray[np.float64],
         bias: NDArray[np.float64],
         manifest: dict[str, Any],
+        domain: Domain | None = None,
     ) -> None:
         self.labels = labels
         self.words = words
@@ -61,6 +65,7 @@ class Model:
         self.cues = cues
         self.bias = bias
         self.manifest = manifest
+        self.domain = domain
         self.featurise = Featuriser(lexicons)
         self._shift = np.uint64(64 - (len(words) - 1).bit_length())
         self._packed = [_pack(words[:, at : at + 2]) for at in range(0, words.shape[1], 2)]
@@ -72,10 +77,21 @@ class Model:
 
     def decision_function(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return the contrasts of each paragraph to the first label, shape (n, K - 1)."""
-        out = np.empty((len(texts), len(self.bias)))
+        return self.assess(texts)[0]
+
+    def in_domain(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return how much each text looks like what the model knows, 0 to 1, shape (n,)."""
+        return self.assess(texts)[1]
+
+    def assess(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what `decision_function` and `in_domain` do, for the price of one."""
+        contrasts, familiar = np.empty((len(texts), len(self.bias))), np.ones(len(texts))
         for at in range(0, len(texts), BATCH):
-            out[at : at + BATCH] = self.score(self.featurise(texts[at : at + BATCH]))
-        return out
+            features = self.featurise(texts[at : at + BATCH])
+            contrasts[at : at + BATCH] = self.score(features)
+            if self.domain:
+                familiar[at : at + BATCH] = self.domain.familiarity(features)
+        return contrasts, familiar
 
     def score(self, features: Features) -> NDArray[np.float64]:
         """Return the contrasts of a batch of features, shape (n, K - 1)."""
@@ -115,10 +131,6 @@ class Model:
             Rows sum to 1; columns in the order of `labels`.
         """
         return softmax(self.decision_function(texts))
-
-    def in_domain(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Return how much each text looks like what the model knows, 0 to 1, shape (n,)."""
-        return np.ones(len(texts))
 
     def explain(self, text: str, shift: NDArray[np.float64] | None = None) -> Explanation:
         """Return the evidence for a paragraph's label, neighbours having added `shift` to its contrasts."""
