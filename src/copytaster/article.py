@@ -337,12 +337,11 @@ def _in_context(blocks: list[Paragraph], text: str) -> list[Paragraph]:
         asks = title.text[-1] in "?!" and len(title.text) <= SHORT and following.kind not in CLASSIFIED
         if title.kind == "body" and (is_title(title.text) or (asks and not is_ask(title.text))):
             blocks[0] = replace(title, kind="heading")
-    for i in range(1, len(blocks)):
-        if (
-            blocks[i].kind != "list-item"
-            and blocks[i - 1].text.endswith(":")
-            and blocks[i - 1].kind != "furniture"
-        ):
+    introduced = [
+        i + 1 for i, block in enumerate(blocks) if block.text[-1] == ":" and block.kind != "furniture"
+    ]
+    for i in introduced:
+        if i < len(blocks) and blocks[i].kind != "list-item":
             j = i
             while j < len(blocks) and _is_bare_item(blocks[j], text):
                 j += 1

@@ -19,7 +19,7 @@ REACH = 80  # characters: no button or heading run together with its paragraph i
 # A capital right after a small letter or a closing mark, or the last of a run of capitals. The capital comes
 # first in the pattern because the search for one is fast.
 SEAM = re.compile(
-    r"(?:[A-ZÀ-Þ]|[“\"‘«](?=\w))(?:(?<=[a-zß-ÿ0-9!?…)\]»→].)|(?<=[A-Z]{4})(?=[a-z]))",
+    r"[A-ZÀ-Þ“\"‘«](?:(?<=[a-zß-ÿ0-9!?…)\]»→].)|(?<=[A-Z]{4})(?=[a-z]))(?:(?<=[A-ZÀ-Þ])|(?=\w))"
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _TOKEN = re.compile(r"\S+")

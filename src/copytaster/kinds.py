@@ -193,7 +193,8 @@ def is_item(text: str) -> bool:
 
 def is_ask(text: str) -> bool:
     """Tell whether a short line is a button or a bare request: "Sign the petition", "Call 555 0100"."""
-    words = _LEAD.sub("", text[:LONG], count=1).split(None, 2)
+    front = text[:LONG] if text[:1].isalpha() else _LEAD.sub("", text[:LONG], count=1)
+    words = front.split(None, 2)
     first = words[0].strip("*_.,!:)]").casefold() if words else ""
     second = words[1].strip("*_.,!:").casefold() if len(words) > 1 else ""
     if first in _ASK:
@@ -233,11 +234,13 @@ def is_stock(text: str) -> bool:
 @lru_cache(maxsize=4096)
 def is_furniture(text: str) -> bool:
     """Tell whether a line of at most a few hundred characters belongs to the page, not to the article."""
-    plain = _LINK.sub(r"\1", text).strip(_CLOSERS + "[(")
+    plain = (_LINK.sub(r"\1", text) if "](" in text else text).strip(_CLOSERS + "[(")
     folded = _folded(plain)
     if folded in _STOCK or folded.startswith(_STOCK_STARTS):
         return True
-    if _LABEL.match(plain) or _CREDIT.match(plain) or _MARKUP.fullmatch(text) or _HANDLE.match(text):
+    if _LABEL.match(plain) or _CREDIT.match(plain) or ("@" in text and _HANDLE.match(text)):
+        return True
+    if text[0] in "![<{" and _MARKUP.fullmatch(text):
         return True
     if len(text) > SHORT:
         return False
