@@ -1,0 +1,179 @@
+"""Compare with the peers on real text from sources that training never saw.
+
+    python training/compare.py [--corpora FOLDER] [--draws N] [--fasttext]
+
+Every system gets the same labelled paragraphs: the written articles and the stand-off labels of all sources but a
+group that is held out, on whose paragraphs it is then measured. Related sources are held out together. Intervals
+are bootstraps over documents. Nothing here sees the teacher's targets, whose teacher knew every source.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+import click
+import numpy as np
+import sklearn
+import standoff
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline, make_union
+
+from copytaster.annotate import Annotator
+from copytaster.fit import fit
+from copytaster.labeled import Example, label_order, read_labeled
+from copytaster.metrics import evaluate
+
+GROUPS = {
+    "fftf": "activism",
+    "bftn": "activism",
+    "5calls": "activism",
+    "brdsa": "organisers",
+    "twc-berlin": "organisers",
+    "18f": "government",
+    "digitalgov": "government",
+    "babe": "news",
+    "basil": "news",
+    "abc-rural": "news",
+    "abc-science": "news",
+    "state-union": "speeches",
+}
+"""Sources held out together; those of a corpus whose name has a hyphen by its first part."""
+
+Predict = Callable[[Sequence[Example]], np.ndarray]
+
+
+def group_of(source: str) -> str:
+    """Return what a source is held out with."""
+    return GROUPS.get(source, source.split("-")[0])
+
+
+def majority(train: Sequence[Example], labels: Sequence[str]) -> Predict:
+    """Return the commonest label always."""
+    share = np.array([sum(e.label == label for e in train) for label in labels], float)
+    return lambda test: np.tile(share / share.sum(), (len(test), 1))
+
+
+def keywords(train: Sequence[Example], labels: Sequence[str]) -> Predict:
+    """Call what holds a word of asking call-to-action, what holds a modal or "I", "we" opinion."""
+    asks = {"sign", "call", "donate", "join", "subscribe", "register", "contact", "click", "rsvp", "volunteer"}
+    views = {"should", "must", "i", "we", "our", "clearly", "never", "worst", "best", "perhaps"}
+
+    def predict(test: Sequence[Example]) -> np.ndarray:
+        words = [set(e.text.lower().split()) for e in test]
+        named = ["call-to-action" if w & asks else "opinion" if w & views else "reporting" for w in words]
+        return np.eye(len(labels))[[labels.index(name) for name in named]]
+
+    return predict
+
+
+def tfidf(train: Sequence[Example], labels: Sequence[str]) -> Predict:
+    """Word and character TF-IDF with logistic regression, as scikit-learn's users do it."""
+    model = make_pipeline(
+        make_union(
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2),
+            TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, min_df=3),
+        ),
+        LogisticRegression(C=4, max_iter=200, class_weight="balanced"),
+    ).fit([e.text for e in train], [e.label for e in train])
+    order = [list(model.classes_).index(label) for label in labels]
+    return lambda test: model.predict_proba([e.text for e in test])[:, order]
+
+
+def fasttext(train: Sequence[Example], labels: Sequence[str]) -> Predict:
+    """fastText supervised with word pairs."""
+    import fasttext as ft
+
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.writelines(f"__label__{e.label} {' '.join(e.text.lower().split())}\n" for e in train)
+        file.flush()
+        model = ft.train_supervised(
+            file.name, wordNgrams=2, dim=50, epoch=25, lr=0.5, thread=1, seed=0, verbose=0
+        )
+
+    def predict(test: Sequence[Example]) -> np.ndarray:
+        out = np.zeros((len(test), len(labels)))
+        for row, example in enumerate(test):
+            line = " ".join(example.text.lower().split()) + "\n"
+            for chance, name in model.f.predict(line, len(labels), 0.0, "strict"):
+                out[row, labels.index(name.removeprefix("__label__"))] = chance
+        return out
+
+    return predict
+
+
+def ours(train: Sequence[Example], labels: Sequence[str]) -> Predict:
+    """Fit our model to labels alone and read every paragraph alone."""
+    model = fit(train)
+    return lambda test: model.predict_proba([e.text for e in test])
+
+
+def ours_in_context(train: Sequence[Example], labels: Sequence[str]) -> Predict:
+    """Fit our model to labels alone and read paragraphs beside those of their document that are labelled."""
+    annotator = Annotator(fit(train))
+    return lambda test: annotator.predict_proba([e.text for e in test], [e.article for e in test])
+
+
+def ours_written(train: Sequence[Example], labels: Sequence[str]) -> Predict:
+    """Fit our model to the written articles alone."""
+    return ours([e for e in train if e.source == "written"], labels)
+
+
+SYSTEMS = {
+    "majority": majority,
+    "keyword rule": keywords,
+    "TF-IDF word(1,2) + char_wb(2,5), LR": tfidf,
+    "fastText supervised": fasttext,
+    "ours, written articles alone": ours_written,
+    "ours": ours,
+    "ours, with neighbours": ours_in_context,
+}
+
+
+@click.command()
+@click.option("--corpora", type=click.Path(path_type=Path), default=standoff.CORPORA, show_default=True)
+@click.option("--only", multiple=True, help="Systems to run.")
+def main(corpora: Path, only: tuple[str, ...]) -> None:
+    """Print a Markdown table."""
+    copy = standoff.read_corpora(corpora)
+    if not copy:
+        raise click.ClickException(f"no texts in {corpora}: the comparison needs the real text")
+    written = read_labeled([standoff.ROOT / "labeled"])
+    real = standoff.join(copy).examples
+    real.sort(key=lambda e: (e.article, e.index))
+    labels = label_order(written)
+    gold = np.array([labels.index(e.label) for e in real])
+    group = np.array([group_of(e.source) for e in real])
+    names = sorted(set(group))
+    click.echo(
+        f"{date.today()}; scikit-learn {sklearn.__version__}, numpy {np.__version__}; "
+        f"{len(written):,} written and {len(real):,} real paragraphs, {len(names)} groups of sources.\n"
+    )
+    click.echo("| system | macro F1 (95 %) | reporting P / R | opinion P / R | call-to-action P / R | ECE |")
+    click.echo("| --- | --- | --- | --- | --- | --- |")
+    for name, system in SYSTEMS.items():
+        if only and name not in only:
+            continue
+        chances = np.zeros((len(real), len(labels)))
+        try:
+            for held_out in names:
+                train = written + [e for e, g in zip(real, group, strict=True) if g != held_out]
+                rows = np.flatnonzero(group == held_out)
+                chances[rows] = system(train, labels)([real[row] for row in rows])
+        except ImportError as fault:
+            click.echo(f"| {name} | not measured: {fault.name} is not installed | | | | |")
+            continue
+        report = evaluate(labels, gold, chances, [e.article for e in real])
+        low, high = report["intervals"]["macro_f1"]
+        per = [
+            f"{report['labels'][label]['precision']:.3f} / {report['labels'][label]['recall']:.3f}" for label in labels
+        ]
+        error = report["calibration"]["error"]
+        click.echo(f"| {name} | {report['macro_f1']:.3f} ({low:.3f}–{high:.3f}) | {' | '.join(per)} | {error:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
