@@ -4,8 +4,8 @@ The texts are joined, with a NUL between them, into one array of bytes. A table 
 token starts and ends where the class changes. A token of up to eight bytes *is* a 64-bit number: the eight
 bytes from its start, read as a little-endian integer, with the bytes after its end masked away. Longer tokens
 add the eight bytes before their end. Mixing that number (and the length) gives the token's hash, with no
-vocabulary and no Python loop over tokens. `tests/reference.py` says the same slowly, one token at a time, and a
-property test holds the two together.
+vocabulary and no Python loop over tokens. `tests/reference.py` says the same slowly, one token at a time, and
+a property test holds the two together.
 """
 
 from __future__ import annotations
@@ -39,14 +39,25 @@ def _classes() -> bytes:
 CLASSES = _classes()
 _KEEP = np.array([(1 << (8 * k)) - 1 for k in range(8)] + [2**64 - 1], dtype=np.uint64)
 
-FOLDS = (
-    (b"\xe2\x80", ((b"\xe2\x80\x99", b"'"), (b"\xe2\x80\x98", b"'"), (b"\xe2\x80\x9c", b'"'), (b"\xe2\x80\x9d", b'"'),
-                   (b"\xe2\x80\x93", b"-"), (b"\xe2\x80\x94", b"-"), (b"\xe2\x80\xa6", b"."), (b"\xe2\x80\xa2", b"*"),
-                   (b"\xe2\x80\x8b", b" "), (b"\xe2\x80\x8d", b" "))),
-    (b"\xc2\xa0", ((b"\xc2\xa0", b" "),)),
-    (b"\xef\xbb\xbf", ((b"\xef\xbb\xbf", b" "),)),
-)  # fmt: skip
-"""UTF-8 forms of typographic characters and what they are read as, behind a prefix worth one quick search."""
+PLAIN = {
+    "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-",
+    "\u2026": ".", "\u2022": "*", "\u200b": " ", "\u200d": " ", "\u00a0": " ", "\ufeff": " ",
+}  # fmt: skip
+"""Typographic characters, and what they are read as."""
+
+
+def _plain_by_prefix() -> dict[bytes, NDArray[np.uint8]]:
+    """`PLAIN` in UTF-8: for all bytes but the last, what each last byte is read as; 0 if as it is."""
+    tables: dict[bytes, NDArray[np.uint8]] = {}
+    for character, plain in PLAIN.items():
+        *prefix, last = character.encode()
+        tables.setdefault(bytes(prefix), np.zeros(256, np.uint8))[last] = ord(plain)
+    return tables
+
+
+_PLAIN_BY_PREFIX = _plain_by_prefix()
+_GONE = 0xFF
+"""A byte that UTF-8 never has."""
 
 
 class Tokens(NamedTuple):
@@ -92,21 +103,28 @@ def join_hashes(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[
 
 def fold(texts: Sequence[str]) -> bytes:
     """Join texts with NUL and read typographic quotes, dashes and spaces as their plain forms."""
-    joined = "\0".join(texts)
-    if joined.count("\0") != len(texts) - 1:
-        joined = "\0".join(text.replace("\0", " ") for text in texts)
-    data = joined.encode("utf-8", "surrogatepass")
-    for prefix, pairs in FOLDS:
-        if prefix in data:
-            for old, new in pairs:
-                data = data.replace(old, new)
-    return data
+    data = b"\0".join([text.encode("utf-8", "surrogatepass") for text in texts])
+    if data.count(0) >= len(texts) > 0:
+        return fold([text.replace("\0", " ") for text in texts])
+    if data.isascii():
+        return data
+    raw = np.frombuffer(bytearray(data), np.uint8)
+    for prefix, plain in _PLAIN_BY_PREFIX.items():
+        at = np.flatnonzero(raw == prefix[0])
+        for k in range(1, len(prefix)):
+            at = at[raw[at + k] == prefix[k]]
+        new = plain[raw[at + len(prefix)]]
+        at = at[new > 0]
+        raw[at] = new[new > 0]
+        for k in range(1, len(prefix) + 1):
+            raw[at + k] = _GONE
+    return raw.tobytes().translate(None, bytes([_GONE]))
 
 
 def tokenise(texts: Sequence[str]) -> Tokens:
     """Cut texts into words, numbers and single marks, and hash them.
 
-    A word is a run of letters (any byte of a non-ASCII character counts as a letter) with apostrophes inside it.
+    A word is a run of letters, with apostrophes inside it; any byte of a non-ASCII character is a letter.
 
     Parameters
     ----------
@@ -121,27 +139,24 @@ def tokenise(texts: Sequence[str]) -> Tokens:
         marks = np.flatnonzero(raw == 39)
         kinds[marks[(kinds[marks - 1] == WORD) & (kinds[marks + 1] == WORD)]] = WORD
 
-    change = np.empty(size + 1, bool)
-    change[0] = True
-    np.not_equal(kinds[1 : size + 1], kinds[:size], out=change[1:])
-    is_mark = kinds[: size + 1] == MARK
-    change |= is_mark
-    change[1:] |= is_mark[:-1]
-    edges = np.flatnonzero(change)
-    kind = kinds[edges]
-    keep = np.flatnonzero(kind[:-1] != SPACE)
-    start, end, kind = edges[keep], edges[keep + 1], kind[keep]
+    change = np.empty(size + 2, bool)
+    change[[0, -1]] = True
+    np.not_equal(kinds[1 : size + 1], kinds[:size], out=change[1:-1])
+    change[1:-1] |= kinds[1 : size + 1] == MARK
+    inside = kinds[: size + 1] != SPACE
+    start = np.flatnonzero(change[:-1] & inside)
+    end = np.flatnonzero(change[1:] & inside) + 1
+    kind = kinds.take(start)
 
     lowered = data.lower()
-    windows: NDArray[np.uint64] = np.ndarray((size + 1,), "<u8", lowered, strides=(1,))
+    windows: NDArray[np.uint64] = np.ndarray((size + 1,), "<u8", lowered, strides=(1,)).copy()
     length = end - start
     value = windows.take(start)
-    value &= _KEEP.take(np.minimum(length, 8))
+    value &= _KEEP.take(length, mode="clip")
     long = np.flatnonzero(length > 8)
     value[long] += windows.take(end[long] - 8) * _TAIL
-    digits = np.flatnonzero(kind == DIGIT)
-    value[digits] = 0x30
-    value += length.astype(np.uint64) << np.uint64(56)
+    value[kind == DIGIT] = 0x30
+    value += length.view(np.uint64) << np.uint64(56)
     value *= _MULTIPLIER
     nul = np.flatnonzero(raw[:size] == 0)
     border = np.concatenate(([0], nul + 1, [size + 1]))
