@@ -57,8 +57,11 @@ class Domain:
 
     def familiarity(self, features: Features) -> NDArray[np.float64]:
         """Return how familiar each text of a batch is, 0 to 1, shape (n,)."""
-        contrasts = signs(features, self._token, self._pair) @ self.weights[:-1] + self.weights[-1]
-        return np.asarray(1 / (1 + np.exp(np.minimum(contrasts, 600)).sum(axis=1)))
+        measured = signs(features, self._token, self._pair)
+        odds = np.zeros(len(measured))
+        for weights in self.weights.T:  # a matrix product would round differently in different batches
+            odds += np.exp(np.minimum((measured * weights[:-1]).sum(axis=1) + weights[-1], 600))
+        return 1 / (1 + odds)
 
 
 def signs(features: Features, token: NDArray[np.uint8], pair: NDArray[np.uint8]) -> NDArray[np.float64]:
