@@ -92,10 +92,14 @@ class Writer:
     def article(self, article: Article, annotations: Sequence[Annotation]) -> str:
         """Return one article: its title, the course it takes, and its paragraphs."""
         n = len(self._index) + 1
-        title = article.extra.get("title")
+        blocks, title = annotations, article.extra.get("title")
+        if not isinstance(title, str) or not title.strip():
+            title = ""
+            if blocks and blocks[0].kind == "heading" and blocks[0].paragraph == 0:
+                title, blocks = blocks[0].text, blocks[1:]
         name = shown(article.id or f"Article {n}")
         heading, below = name, ""
-        if isinstance(title, str) and title.strip():
+        if title:
             heading, below = shown(title), f'<p class="name" dir="auto">{name}</p>\n'
         marks = list(self._marks(annotations))
         self._index.append(self._entry(n, heading, marks))
@@ -103,14 +107,14 @@ class Writer:
         return (
             f'<article aria-labelledby="a{n}">\n<h2 id="a{n}" dir="auto">{heading}</h2>\n{below}'
             f'<p class="sum">{escape(summary(annotations, self._labels))}</p>\n{self._course(n, marks)}'
-            f"{''.join(self._block(n, annotation) for annotation in annotations)}</article>\n"
+            f"{''.join(self._block(n, block) for block in blocks)}</article>\n"
         )
 
     def end(self) -> str:
         """Return the index, if there are several articles, and the foot of the page."""
         index = self._contents() if len(self._index) > 1 else ""
         by = f'<p class="by">Copytaster {__version__}, reader {shown(self._reader)}</p>'
-        return f'</main>\n<footer class="end">\n{index}{by}\n</footer>\n</body>\n</html>\n'
+        return f'</main>\n<footer class="end" id="index">\n{index}{by}\n</footer>\n</body>\n</html>\n'
 
     def _style(self) -> str:
         sheet = files("copytaster").joinpath("page.css").read_text("utf-8")
@@ -179,7 +183,7 @@ class Writer:
         return (
             f'<div class="p{item} l{place} {self._colour(place)}" id="{name}">\n<p class="tag">'
             f'<a href="#{name}" aria-label="paragraph {number}">{number}</a> '
-            f"<b>{shown(self._names[place])}</b> {confidence:.0%} "
+            f"<b>{shown(self._names[place])}</b> {_percent(confidence)} "
             f'<svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="rail" '
             f'width="100" height="4"/><rect width="{confidence * 100:.0f}" height="4"/></svg></p>\n'
             f'<p class="text" dir="auto">{_highlighted(text, parts)}</p>\n{why}</div>\n'
@@ -205,7 +209,7 @@ class Writer:
             for i, name in enumerate(self._names[: len(self._place)])
         )
         return (
-            f'<table class="index" id="index">\n<caption>{len(self._index):,} articles</caption>\n'
+            f'<table class="index">\n<caption>{len(self._index):,} articles</caption>\n'
             '<thead><tr><th scope="col">article</th><th scope="col" class="strip">course</th>'
             f"{columns}</tr></thead>\n<tbody>\n{''.join(self._index)}</tbody>\n"
             '<tfoot><tr><th scope="row">all</th><td class="strip"></td>'
@@ -243,6 +247,10 @@ def shown(text: str) -> str:
     return _UNSAFE.sub(lambda found: f"<code>{visible(found[0])}</code>", escape(text))
 
 
+def _percent(share: float) -> str:
+    return "&gt;99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
 def _rect(x: float, y: float, width: float, height: float, colour: str = "") -> str:
     named = f' class="{colour}"' if colour else ""
     return f'<rect{named} x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}"/>'
@@ -260,7 +268,7 @@ def _places(lane: Sequence[_Mark]) -> str:
 
 
 def _highlighted(text: str, parts: Iterable[Mapping[str, Any]]) -> str:
-    """Mark what speaks for the label, and otherwise what speaks against it."""
+    """Mark what speaks for the label or against it, down to a quarter of the weight of the strongest."""
     change: Counter[int] = Counter()
     for part in parts:
         for start, end in part["spans"]:
@@ -268,11 +276,12 @@ def _highlighted(text: str, parts: Iterable[Mapping[str, Any]]) -> str:
             change[start] += weight
             change[end] -= weight
     borders = sorted({0, len(text), *(at for at in change if at < len(text))})
-    pieces, weight = [], 0.0
-    for start, end in pairwise(borders):
-        weight += change[start]
+    weights = [*accumulate(change[at] for at in borders)]
+    least = max(max(map(abs, weights)) / 4, 1e-9)
+    pieces = []
+    for (start, end), weight in zip(pairwise(borders), weights, strict=False):
         piece = shown(text[start:end])
-        if abs(weight) > 1e-9 and piece.strip():
+        if abs(weight) >= least and piece.strip():
             piece = f"<mark>{piece}</mark>" if weight > 0 else f'<mark class="off">{piece}</mark>'
         pieces.append(piece)
     return "".join(pieces)
@@ -280,7 +289,7 @@ def _highlighted(text: str, parts: Iterable[Mapping[str, Any]]) -> str:
 
 def _table(evidence: Mapping[str, Any]) -> str:
     """Set out the terms of the sum."""
-    terms = [(shown(str(part["name"]).replace("_", " ")), part["contribution"]) for part in evidence["parts"]]
+    terms = [(shown(_term(part["view"], part["name"])), part["contribution"]) for part in evidence["parts"]]
     terms += [("all other terms", evidence["rest"]), ("before any word is read", evidence["bias"])]
     rows = "".join(f'<tr><th scope="row">{name}</th><td>{value:+.2f}</td></tr>' for name, value in terms)
     return (
@@ -288,6 +297,10 @@ def _table(evidence: Mapping[str, Any]) -> str:
         f"{shown(evidence['against'])}</th></tr></thead><tbody>{rows}</tbody>"
         f'<tfoot><tr><th scope="row">log-odds</th><td>{evidence["log_odds"]:+.2f}</td></tr></tfoot></table>'
     )
+
+
+def _term(view: str, name: str) -> str:
+    return f"'{name}'" if view == "ngram" else name.replace("_", " ").replace(":", ", ")
 
 
 _UNSAFE = re.compile(f"(?![\t\n\r]){UNSAFE.pattern}")
