@@ -1,36 +1,36 @@
 """Two views of one tokenisation: hashed n-grams and densities of cues.
 
-**Words**: every token and every pair of neighbours is hashed to one of ``2**bits`` columns; what stands inside
-quotation marks is hashed apart from what the writer says, and the first words of a sentence once more, since
-"Sign" there is an ask and "the sign" is not. **Cues**: how much of a paragraph belongs to each lexicon in
-`copytaster/cues`, in the writer's own voice, inside quotation marks and at the start of sentences, beside signs of
-form such as length, capitals, question marks and addresses.
+**Words**: every token and every pair of neighbours is hashed to one of ``2**bits`` columns; what stands
+inside quotation marks is hashed apart from what the writer says, and the first words of a sentence once more,
+since "Sign" there is an ask and "the sign" is not. **Cues**: how much of a paragraph belongs to each lexicon
+in `copytaster/cues`, in the writer's own voice, inside quotation marks and at the start of sentences, beside
+signs of form such as length, capitals, question marks and addresses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from copytaster.tokens import DIGIT, MARK, WORD, Tokens, join_hashes, mix, tokenise
+from copytaster.tokens import CLASSES, DIGIT, MARK, WORD, Tokens, join_hashes, mix, tokenise
 
 MAX_CHARS = 65_536
 """A paragraph is judged by this many characters of its beginning."""
 
 _QUOTED = np.uint64(0xA24BAED4963EE407)
 _OPENING = np.uint64(0x9FB21C651E98DF25)
-_LAST_BIT = np.uint64(63)
+_TOP = np.uint64(48)
 
 FORMS = (
     "log_tokens", "log_sentences", "sentence_length", "word_length", "capitalised", "all_capitals", "numbers",
-    "quoted_share", "quotation_marks", "starts_quoted", "ends_quoted", "questions", "exclamations", "ends_question",
-    "ends_exclamation", "ends_colon", "ends_open", "semicolons", "colons", "commas", "dashes", "brackets",
-    "square_brackets", "money", "percent", "at_signs", "slashes", "hashes", "asterisks", "list_mark", "starts_number",
-    "past_ed", "ing", "ly", "years", "single_sentence",
+    "quoted_share", "quotation_marks", "starts_quoted", "ends_quoted", "questions", "exclamations",
+    "ends_question", "ends_exclamation", "ends_colon", "ends_open", "semicolons", "colons", "commas",
+    "dashes", "brackets", "square_brackets", "money", "percent", "at_signs", "slashes", "hashes", "asterisks",
+    "list_mark", "starts_number", "past_ed", "ing", "ly", "years", "single_sentence",
 )  # fmt: skip
 """Signs of form, in the order of their columns."""
 
@@ -60,15 +60,16 @@ _SALTS = (np.uint64(0), np.uint64(0x632BE59BD9B4E019), np.uint64(0xE220A8397B1DC
 
 
 def _phrase_hashes(tokens: Tokens) -> tuple[NDArray[np.uint64], ...]:
-    """Hashes of the one-, two- and three-token phrases that *end* at each token (those over a border are void)."""
+    """Hashes of the phrases of one, two and three tokens that end at each token; 0 over a border."""
     single = tokens.hash
-    pair = np.zeros_like(single)
-    triple = np.zeros_like(single)
-    if len(single) > 1:
-        pair[1:] = join_hashes(single[:-1], single[1:])
-    if len(single) > 2:
-        triple[2:] = join_hashes(pair[1:-1], single[2:])
-    return single, pair ^ _SALTS[1], triple ^ _SALTS[2]
+    pair, triple = np.zeros_like(single), np.zeros_like(single)
+    pair[1:] = join_hashes(single[:-1], single[1:])
+    triple[2:] = join_hashes(pair[1:-1], single[2:]) ^ _SALTS[2]
+    pair ^= _SALTS[1]
+    first = tokens.pointer[:-1][np.diff(tokens.pointer) > 0]
+    pair[first] = triple[first] = 0
+    triple[first[first + 1 < len(single)] + 1] = 0
+    return single, pair, triple
 
 
 def compile_lexicons(lexicons: Mapping[str, Sequence[str]]) -> Lexicons:
@@ -90,52 +91,43 @@ def compile_lexicons(lexicons: Mapping[str, Sequence[str]]) -> Lexicons:
         raise ValueError(f"a lexicon entry has one to three tokens, not {odd!r}")
     by_length = np.stack(_phrase_hashes(tokens))
     hashes = by_length[lengths - 1, tokens.pointer[1:] - 1]
-    cells = np.unique(np.rec.fromarrays((hashes, np.array([column for _, column in pairs], np.uint8))))
-    unique, fan = np.unique(cells.f0, return_counts=True)
-    return Lexicons(names, unique, fan.astype(np.uint8), np.ascontiguousarray(cells.f1))
+    cells = sorted(set(zip(hashes.tolist(), (column for _, column in pairs), strict=True)))
+    unique, fan = np.unique(np.array([cell for cell, _ in cells], np.uint64), return_counts=True)
+    return Lexicons(names, unique, fan.astype(np.uint8), np.array([column for _, column in cells], np.uint8))
 
 
 def read_lexicons(folder: Path) -> dict[str, list[str]]:
     """Read ``*.txt`` lexicons: one entry a line, lines starting with ``#`` are notes."""
     return {
-        path.stem: [line for line in path.read_text("utf-8").splitlines() if line and not line.startswith("#")]
+        path.stem: [
+            line for line in path.read_text("utf-8").splitlines() if line and not line.startswith("#")
+        ]
         for path in sorted(folder.glob("*.txt"))
     }
 
 
-class _Slots:
-    """Membership of hashes in a sorted set, by direct look-up instead of binary search.
-
-    Each level is a table with one slot for every value of some bits of the hash; an entry whose slot is taken goes
-    to the next level, which looks at other bits.
-    """
-
-    BITS = 16
+class _Index:
+    """Where hashes stand in a sorted array, found by their highest 16 bits, without a binary search."""
 
     def __init__(self, hashes: NDArray[np.uint64]) -> None:
-        self.hashes = np.append(hashes, np.uint64(0))
-        self.levels: list[tuple[np.uint64, NDArray[np.int32]]] = []
-        rest = np.arange(len(hashes))
-        for left in map(np.uint64, range(0, 64, 11)):
-            if not len(rest):
-                return
-            slots = (hashes[rest] << left) >> np.uint64(48)
-            table = np.full(1 << self.BITS, -1, np.int32)
-            table[slots[::-1]] = rest[::-1]
-            self.levels.append((left, table))
-            rest = rest[table[slots] != rest]
-        if len(rest):
-            raise ValueError("lexicon entries are too many or too alike")
+        slots = np.arange((1 << 16) + 1)
+        bounds = np.searchsorted((hashes >> _TOP).astype(np.int64), slots)
+        self._first = bounds[:-1]
+        self._taken = np.diff(bounds) > 0
+        self._most = max(int(np.diff(bounds).max()), 1)
+        self._hashes = np.append(hashes, np.zeros(self._most, np.uint64))
 
-    def find(self, wanted: NDArray[np.uint64]) -> NDArray[np.int32]:
-        """Index of each hash in the set, -1 where it is not in it."""
-        found = np.full(len(wanted), -1, np.int32)
-        for left, table in self.levels:
-            entry = table.take((wanted << left) >> np.uint64(48))
-            hit = np.flatnonzero(entry >= 0)
-            hit = hit[self.hashes.take(entry[hit]) == wanted[hit]]
-            found[hit] = entry[hit]
-        return found
+    def find(self, wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return which of `wanted` are in the array, in no order, and where in it they stand."""
+        slot = (wanted >> _TOP).view(np.int64)
+        at = np.flatnonzero(self._taken.take(slot))
+        entry = self._first.take(slot[at])
+        found = []
+        for _ in range(self._most):
+            hit = self._hashes.take(entry) == wanted.take(at)
+            found.append((at[hit], entry[hit]))
+            at, entry = at[~hit], entry[~hit] + 1
+        return np.concatenate([at for at, _ in found]), np.concatenate([entry for _, entry in found])
 
 
 class Structure(NamedTuple):
@@ -150,12 +142,13 @@ class Structure(NamedTuple):
 def structure(tokens: Tokens) -> Structure:
     """Find quotations (by the parity of double quotation marks) and the first words of sentences."""
     count = len(tokens.hash)
-    owner = np.repeat(np.arange(len(tokens.pointer) - 1), np.diff(tokens.pointer))
+    size = np.diff(tokens.pointer)
+    owner = np.repeat(np.arange(len(size)), size)
     first = tokens.raw.take(tokens.start)
     mark = tokens.kind == MARK
-    quote = mark & (first == 34)
-    marks_before = np.concatenate(([0], np.cumsum(quote)))
-    quoted = ((marks_before[1:] - marks_before[tokens.pointer[:-1]][owner]) & 1).astype(bool)
+    marks = np.zeros(count + 1, np.int64)
+    np.cumsum(mark & (first == 34), out=marks[1:])
+    quoted = ((marks[1:] - np.repeat(marks[tokens.pointer[:-1]], size)) & 1).astype(bool)
     capital = (first >= 65) & (first <= 90)
 
     starts = np.zeros(count + 1, bool)
@@ -245,7 +238,7 @@ class Featuriser:
 
     def __init__(self, lexicons: Lexicons) -> None:
         self.lexicons = lexicons
-        self._slots = _Slots(lexicons.hashes)
+        self._index = _Index(lexicons.hashes)
         self._fan = lexicons.fan.astype(np.int64)
         self._offset = np.cumsum(self._fan) - self._fan
         self._column = lexicons.column.astype(np.int64)
@@ -264,117 +257,157 @@ class Featuriser:
         tokens = tokenise(texts)
         shape = structure(tokens)
         single, pair, openings = ngrams(tokens, shape)
-        cues = np.concatenate((forms(tokens, shape), self._lexical(tokens, shape)), axis=1)
+        cues = np.empty((len(texts), len(self.cue_names)), np.float32)
+        cues[:, : len(FORMS)] = forms(tokens, shape)
+        self._lexical(tokens, shape, out=cues[:, len(FORMS) :])
         return Features(single, pair, openings.hash, shape.owner[openings.token], tokens.pointer, cues)
 
     def matches(self, tokens: Tokens) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Where lexicon entries stand: the token each ends at, its number of tokens, its index in the lexicons."""
-        ends, sizes, entries = [], [], []
-        position = np.arange(len(tokens.hash)) - tokens.pointer[:-1][
-            np.repeat(np.arange(len(tokens.pointer) - 1), np.diff(tokens.pointer))
-        ]
-        for size, hashes in enumerate(_phrase_hashes(tokens), 1):
-            entry = self._slots.find(hashes)
-            at = np.flatnonzero((entry >= 0) & (position >= size - 1))
-            ends.append(at)
-            sizes.append(np.full(len(at), size))
-            entries.append(entry[at].astype(np.int64))
-        return np.concatenate(ends), np.concatenate(sizes), np.concatenate(entries)
+        """Where lexicon entries stand: the token each ends at, its number of tokens, its index."""
+        found = [self._index.find(hashes) for hashes in _phrase_hashes(tokens)]
+        ends, entries = (np.concatenate(some) for some in zip(*found, strict=True))
+        return ends, np.repeat((1, 2, 3), [len(end) for end, _ in found]), entries
 
-    def _lexical(self, tokens: Tokens, shape: Structure) -> NDArray[np.float32]:
+    def _lexical(self, tokens: Tokens, shape: Structure, out: NDArray[np.float32]) -> None:
+        """Write how much of each text belongs to each lexicon: own voice, any, quoted, at openings."""
         n, width = len(tokens.pointer) - 1, len(self.lexicons.names)
         end, size, entry = self.matches(tokens)
+        quoted = shape.quoted[end]
+        opening = shape.opening[end - size + 1] & ~quoted
+        row = 3 * width * shape.owner[end] + width * quoted
         fan = self._fan[entry]
-        total = int(fan.sum())
-        run = np.arange(total) - np.repeat(np.cumsum(fan) - fan, fan)
-        column = self._column[np.repeat(self._offset[entry], fan) + run]
-        cell = shape.owner[np.repeat(end, fan)] * width + column
-        quoted = np.repeat(shape.quoted[end], fan)
-        opening = np.repeat(shape.opening[end - size + 1], fan)
+        past = np.cumsum(fan)
+        member = np.repeat(self._offset[entry] - past + fan, fan) + np.arange(past[-1] if len(past) else 0)
+        column = self._column[member]
+        cell = np.repeat(row, fan) + column
+        cell = np.concatenate((cell, cell[np.repeat(opening, fan)] + 2 * width))
+        count = np.bincount(cell, minlength=n * 3 * width).reshape(n, 3, width).astype(np.float32)
+        length = np.maximum(np.diff(tokens.pointer), 1).astype(np.float32)[:, None, None]
+        own, inside = np.moveaxis(np.sqrt(count[:, :2] / length), 1, 0)
+        parts = (own, own > 0, inside, np.minimum(count[:, 2], 3))
+        for at, part in enumerate(parts):
+            out[:, at * width : (at + 1) * width] = part
 
-        def count(cells: NDArray[np.int64]) -> NDArray[np.float64]:
-            return np.bincount(cells, minlength=n * width).reshape(n, width)
 
-        own, inside = count(cell[~quoted]), count(cell[quoted])
-        length = np.maximum(np.diff(tokens.pointer), 1)[:, None]
-        return np.concatenate(
-            (
-                np.sqrt(own / length),
-                own > 0,
-                np.sqrt(inside / length),
-                np.minimum(count(cell[opening & ~quoted]), 3),
-            ),
-            axis=1,
-        ).astype(np.float32)
+_MARKS = ";:,-([$%@/#*\"?!"
+_MANNERS = 16
+_NUMBER, _YEAR, _OTHER, _FIRST_MARK = range(_MANNERS, _MANNERS + 4)
+_CLASSES = _FIRST_MARK + len(_MARKS)
+_ED, _NG, _LY, _CAPITALISED, _ALL_CAPITALS = 1, 2, 3, 4, 8
+"""Classes of tokens. Words are in the first 16, the sums of an ending and of how they are written."""
+
+
+def _classes_of_bytes() -> NDArray[np.uint8]:
+    """Class of a token, as far as its first byte tells."""
+    table = np.array([(0, 0, _NUMBER, _OTHER)[kind] for kind in CLASSES], np.uint8)
+    table[[ord(mark) for mark in _MARKS]] = range(_FIRST_MARK, _CLASSES)
+    return table
+
+
+def _mark(mark: str) -> int:
+    return _FIRST_MARK + _MARKS.index(mark)
+
+
+def _one_of(marks: str) -> NDArray[np.bool_]:
+    table = np.zeros(256, bool)
+    table[[ord(mark) for mark in marks]] = True
+    return table
+
+
+_CLASS_OF_BYTE = _classes_of_bytes()
+_CLOSING, _LISTING = _one_of("!\").:?\0"), _one_of("*-")
+_WORDS = np.arange(_MANNERS)
+_TOKENS_IN, _WORDS_IN, _SENTENCES_IN = range(3)
+_SHARES = {
+    "capitalised": (_WORDS[_WORDS & _CAPITALISED > 0], _WORDS_IN),
+    "all_capitals": (_WORDS[_WORDS & _ALL_CAPITALS > 0], _WORDS_IN),
+    "past_ed": (_WORDS[_WORDS & 3 == _ED], _WORDS_IN),
+    "ing": (_WORDS[_WORDS & 3 == _NG], _WORDS_IN),
+    "ly": (_WORDS[_WORDS & 3 == _LY], _WORDS_IN),
+    "numbers": ([_NUMBER, _YEAR], _TOKENS_IN),
+    "commas": (_mark(","), _TOKENS_IN),
+    "dashes": (_mark("-"), _TOKENS_IN),
+    "slashes": (_mark("/"), _TOKENS_IN),
+    "years": (_YEAR, _SENTENCES_IN),
+    "questions": (_mark("?"), _SENTENCES_IN),
+    "exclamations": (_mark("!"), _SENTENCES_IN),
+    "semicolons": (_mark(";"), _SENTENCES_IN),
+    "colons": (_mark(":"), _SENTENCES_IN),
+    "brackets": (_mark("("), _SENTENCES_IN),
+    "square_brackets": (_mark("["), _SENTENCES_IN),
+    "money": (_mark("$"), _SENTENCES_IN),
+    "percent": (_mark("%"), _SENTENCES_IN),
+}
+"""Signs that are the root of a share: the classes counted, and what they are a share of."""
+_CAPPED = {"quotation_marks": (_mark('"'), 6, 2), "asterisks": (_mark("*"), 4, 2),
+           "at_signs": (_mark("@"), 2, 1), "hashes": (_mark("#"), 2, 1)}  # fmt: skip
+"""Signs that are a count: the class counted, the most that matters, and the unit."""
+_MEMBERS = np.zeros((_CLASSES, len(_SHARES)))
+for _column, (_members, _) in enumerate(_SHARES.values()):
+    _MEMBERS[_members, _column] = 1
+_WHOLE = [whole for _, whole in _SHARES.values()]
+_SHARE_COLUMNS, _CAPPED_COLUMNS = ([FORMS.index(name) for name in some] for some in (_SHARES, _CAPPED))
+_CAPPED_CLASS, _MOST, _UNIT = np.array(list(_CAPPED.values())).T
 
 
 def forms(tokens: Tokens, shape: Structure) -> NDArray[np.float32]:
-    """Signs of form, shape (n, len(FORMS)), in the order of `FORMS`."""
+    """Signs of form, shape (n, len(FORMS)), in the order of `FORMS`.
+
+    Every token falls into one class, and one count of the classes in each text serves most signs.
+    """
     n = len(tokens.pointer) - 1
     out = np.zeros((n, len(FORMS)), np.float32)
     if not len(tokens.hash):
         return out
-    first = tokens.raw.take(tokens.start)
-    length = (tokens.end - tokens.start).astype(np.float64)
-    word, mark = tokens.kind == WORD, tokens.kind == MARK
-    before = np.concatenate(([0], np.empty(len(first), np.int64)))
+    run = np.zeros(len(tokens.hash) + 1, np.int64)
 
-    def count(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
-        np.cumsum(flags, out=before[1:])
-        return before[tokens.pointer[1:]] - before[tokens.pointer[:-1]]
+    def total(values: NDArray[Any]) -> NDArray[np.int64]:
+        np.cumsum(values, out=run[1:])
+        return np.diff(run[tokens.pointer])
+
+    first = tokens.raw.take(tokens.start)
+    last, before_last = tokens.raw.take(tokens.end - 1), tokens.raw.take(tokens.end - 2)
+    length = tokens.end - tokens.start
+    word = tokens.kind == WORD
+    manner = _CAPITALISED * (shape.capital & ~shape.opening).view(np.uint8)
+    manner += _ALL_CAPITALS * (shape.capital & (length > 1) & (last >= 65) & (last <= 90)).view(np.uint8)
+    long = word & (length > 4)
+    for ending, (one, other) in ((_ED, b"ed"), (_NG, b"ng"), (_LY, b"ly")):
+        manner += ending * (long & (before_last == one) & (last == other)).view(np.uint8)
+    classes = _CLASS_OF_BYTE.take(first)
+    classes += manner
+    classes += ((length == 4) & ((first == 49) | (first == 50))).view(np.uint8)
+    classes[shape.quoted & ((first == 63) | (first == 33))] = _OTHER
+    cells = shape.owner * _CLASSES + classes
+    counts = np.bincount(cells, minlength=n * _CLASSES).reshape(n, _CLASSES).astype(np.float64)
 
     size = np.diff(tokens.pointer)
     some = size > 0
     tokens_in = np.maximum(size, 1)
-    words = count(word)
-    words_in = np.maximum(words, 1)
-    sentences = np.maximum(count(shape.opening), 1)
-    letters = np.bincount(shape.owner, np.where(word, length, 0), minlength=n)
+    words_in = np.maximum(counts[:, :_MANNERS].sum(axis=1), 1)
+    sentences = np.maximum(total(shape.opening), 1)
+    wholes = np.stack((tokens_in, words_in, sentences), axis=1)
+    out[:, _SHARE_COLUMNS] = np.sqrt((counts @ _MEMBERS) / wholes[:, _WHOLE])
+    out[:, _CAPPED_COLUMNS] = np.minimum(counts[:, _CAPPED_CLASS], _MOST) / _UNIT
     head = np.minimum(tokens.pointer[:-1], len(first) - 1)
-    tail = np.maximum(tokens.pointer[1:] - 1, 0)
-    last, before_last = tokens.raw.take(tokens.end - 1), tokens.raw.take(np.maximum(tokens.end - 2, 0))
-    lead, close = np.where(some, first[head], 0), np.where(some, first[tail], 0)
-    wide = word & (length > 4)
-    upper_last = (last >= 65) & (last <= 90)
-    number = tokens.kind == DIGIT
+    lead = np.where(some, first[head], 0)
+    close = np.where(some, first[tokens.pointer[1:] - 1], 0)
     columns = {
         "log_tokens": np.log1p(size),
         "log_sentences": np.log(sentences),
         "sentence_length": np.log1p(size / sentences),
-        "word_length": letters / words_in / 5,
-        "capitalised": np.sqrt(count(word & shape.capital & ~shape.opening) / words_in),
-        "all_capitals": np.sqrt(count(word & shape.capital & upper_last & (length > 1)) / words_in),
-        "numbers": np.sqrt(count(number) / tokens_in),
-        "quoted_share": count(shape.quoted) / tokens_in,
-        "quotation_marks": np.minimum(count(mark & (first == 34)), 6) / 2,
+        "word_length": total(length * word) / words_in / 5,
+        "quoted_share": total(shape.quoted) / tokens_in,
         "starts_quoted": lead == 34,
         "ends_quoted": close == 34,
-        "questions": np.sqrt(count(mark & (first == 63) & ~shape.quoted) / sentences),
-        "exclamations": np.sqrt(count(mark & (first == 33) & ~shape.quoted) / sentences),
         "ends_question": close == 63,
         "ends_exclamation": close == 33,
         "ends_colon": close == 58,
-        "ends_open": some & ~np.isin(close, (33, 34, 41, 46, 58, 63)),
-        "semicolons": np.sqrt(count(mark & (first == 59)) / sentences),
-        "colons": np.sqrt(count(mark & (first == 58)) / sentences),
-        "commas": np.sqrt(count(mark & (first == 44)) / tokens_in),
-        "dashes": np.sqrt(count(mark & (first == 45)) / tokens_in),
-        "brackets": np.sqrt(count(mark & (first == 40)) / sentences),
-        "square_brackets": np.sqrt(count(mark & (first == 91)) / sentences),
-        "money": np.sqrt(count(mark & (first == 36)) / sentences),
-        "percent": np.sqrt(count(mark & (first == 37)) / sentences),
-        "at_signs": np.minimum(count(mark & (first == 64)), 2),
-        "slashes": np.sqrt(count(mark & (first == 47)) / tokens_in),
-        "hashes": np.minimum(count(mark & (first == 35)), 2),
-        "asterisks": np.minimum(count(mark & (first == 42)), 4) / 2,
-        "list_mark": np.isin(lead, (42, 45)),
-        "starts_number": some & (tokens.kind[head] == DIGIT),
-        "past_ed": np.sqrt(count(wide & (last == 100) & (before_last == 101)) / words_in),
-        "ing": np.sqrt(count(wide & (last == 103) & (before_last == 110)) / words_in),
-        "ly": np.sqrt(count(wide & (last == 121) & (before_last == 108)) / words_in),
-        "years": np.sqrt(count(number & (length == 4) & ((first == 49) | (first == 50))) / sentences),
+        "ends_open": ~_CLOSING[close],
+        "list_mark": _LISTING[lead],
+        "starts_number": (lead >= 48) & (lead <= 57),
         "single_sentence": some & (sentences == 1),
     }
-    for column, name in enumerate(FORMS):
-        out[:, column] = columns[name]
+    for name, values in columns.items():
+        out[:, FORMS.index(name)] = values
     return out
