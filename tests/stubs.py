@@ -70,6 +70,7 @@ def load(path: object = None) -> StubModel:
 def module() -> types.ModuleType:
     stand_in = types.ModuleType("copytaster.artifact")
     stand_in.load = load  # type: ignore[attr-defined]
+    stand_in.dump = lambda model: b"stub"  # type: ignore[attr-defined]
     return stand_in
 
 

@@ -19,6 +19,7 @@ import pytest
 import stubs
 
 from copytaster import __version__, cli
+from copytaster.output import reserved
 
 STUB = [sys.executable, str(Path(__file__).with_name("stubs.py"))]
 NEWS = "The ferry was cut on Monday, the council said, after a vote of seven to two in the town hall."
@@ -432,10 +433,18 @@ def test_a_terminal_without_input_gets_a_hint() -> None:
 
 
 def labelled(path: Path, split: str = "") -> None:
-    texts = [(NEWS, "reporting"), (VIEW, "opinion"), (PLEA, "call-to-action")]
+    texts = [
+        ("was cut, they said, in", "reporting"),
+        ("must go, for", "opinion"),
+        ("sign for", "call-to-action"),
+    ]
+    words = iter("abcdefghijklmnopqrstuvwxyz" * 20)
     with path.open("w") as file:
         for i in range(4):
-            paragraphs = [{"text": f"{text} ({i})", "label": label} for text, label in texts]
+            paragraphs = [
+                {"text": f"{text} {' '.join(next(words) * 3 for _ in range(9))} {i}", "label": label}
+                for text, label in texts
+            ]
             line = {
                 "id": f"a{i}",
                 "paragraphs": paragraphs,
@@ -512,10 +521,53 @@ def test_convert(run: Run) -> None:
     assert run("convert", "a.jsonl", "out.what")[0] == 2
 
 
-def test_inspect(run: Run) -> None:
-    code, out, err = run("inspect", "-f", "json")
+def test_inspect(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "copytaster.artifact")
+    code, out, err = run("inspect", "-f", "json", "-n", "3")
+    shown = json.loads(out)
     assert (code, err) == (0, "Model: the one shipped\n")
-    assert json.loads(out)["labels"] == list(stubs.LABELS)
+    assert shown["label_order"] == list(stubs.LABELS)
+    assert len(shown["data"]["digest"]) == 64
+    assert "please" in shown["strongest"]["call-to-action"]["words"]
+    assert all(len(signs) == 3 for sorts in shown["strongest"].values() for signs in sorts.values())
+    code, out, _ = run("inspect")
+    assert code == 0 and "What speaks for opinion" in out and shown["data"]["digest"] in out
+    assert "speaks" not in run("inspect", "-n", "0")[1]
+    assert not {"sklearn", "scipy"} & modules_after("inspect")
+
+
+def test_training_options(run: Run) -> None:
+    labelled(Path("a.jsonl"))
+    Path("config.toml").write_text("bit = 12\nfolds = 2.5\niterations = 0\nword_weight = nan\n")
+    code, _, err = run("train", "a.jsonl", "-c", "config.toml")
+    assert code == 2
+    assert [line.split(": ", 2)[2] for line in err.splitlines()] == [
+        "no option 'bit'. Did you mean 'bits'?",
+        "folds must be a positive whole number",
+        "iterations must be a positive whole number",
+        "word_weight must be a positive number",
+    ]
+    assert run("train", "a.jsonl", "-c", "missing.toml")[0] == 2
+
+
+def test_from_training_to_prediction(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "copytaster.artifact")
+    Path("labeled").mkdir()
+    labelled(Path("labeled/a.jsonl"), split="yes")
+    labelled(Path("b.jsonl"))
+    Path("config.toml").write_text("bits = 10\nfolds = 2\nword_weight = 3\n")
+    code, out, err = run("train", "b.jsonl", "-c", "config.toml", "--seed", "3")
+    assert (code, out) == (0, "")
+    assert err == "Wrote model.copytaster, trained on 12 paragraphs of 4 articles\n"
+    code, out, err = run("evaluate", "-f", "json")
+    assert code == 0 and err == "Model: model.copytaster\n" and json.loads(out)["n"] == 9
+    manifest = json.loads(run("inspect", "model.copytaster", "-f", "json")[1])
+    assert (manifest["seed"], manifest["config"]["bits"], manifest["data"]["paragraphs"]) == (3, 10, 12)
+    code, out, _ = run("predict", "-m", "model.copytaster", "-f", "jsonl", stdin=PAGE.encode())
+    assert code == 0 and set(rows(out)[1]["probabilities"]) == set(stubs.LABELS)  # type: ignore[call-overload]
+    with reserved("model.copytaster"):
+        code, _, err = run("train", "b.jsonl")
+    assert code == 1 and "model.copytaster is being written by another process" in err
 
 
 def test_broken_labelled_data_stops_training(run: Run) -> None:

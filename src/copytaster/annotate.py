@@ -13,6 +13,7 @@ import numpy as np
 from copytaster.article import CLASSIFIED, Article, from_paragraphs, segment
 from copytaster.context import Context, revise
 from copytaster.errors import DataError, UsageError
+from copytaster.extras import import_extra
 from copytaster.model import Model, softmax
 
 if TYPE_CHECKING:
@@ -260,13 +261,7 @@ def load(path: str | Path | None = None, *, min_confidence: float = 0.0, reader:
     if reader not in READERS:
         raise UsageError(f"reader {reader!r} unknown", f"Name one of {', '.join(READERS)}")
     if reader != "fast":
-        try:
-            from copytaster.careful import wrap
-        except ImportError:
-            raise UsageError(
-                f"--reader {reader} needs more than is installed", "pip install 'copytaster[careful]'"
-            ) from None
-        model = wrap(model, reader)
+        model = import_extra("careful", f"--reader {reader}", "careful").wrap(model, reader)
     return Annotator(model, min_confidence=min_confidence, reader=reader)
 
 

@@ -311,12 +311,17 @@ def train(labeled: tuple[str, ...], output: str, config: str | None, seed: int) 
     examples = select(_read_labeled(labeled), "train")
     if not examples:
         raise DataError("no labelled paragraph to train on", 'All are of the split "test"')
+    options = None
+    if config:
+        from copytaster.config import read_config
+
+        options = read_config(config)
     from copytaster.artifact import save
     from copytaster.fit import fit
     from copytaster.output import reserved
 
     with reserved(output):
-        model = fit(examples, seed=seed)
+        model = fit(examples, seed=seed, config=options)
         save(model, output)
     articles = len({example.article or i for i, example in enumerate(examples)})
     say(f"Wrote {output}, trained on {len(examples):,} paragraphs of {articles:,} articles")
@@ -538,11 +543,10 @@ def inspect(model: str | None, format: str, number: int) -> None:
     MODEL is an artifact; without, the one in this folder, else the one shipped.
     """
     from copytaster.artifact import load
+    from copytaster.overview import to_json, to_text
 
     loaded = load(_own_or_shipped(model))
-    import json
-
-    put(json.dumps(loaded.manifest, indent=2, ensure_ascii=False) + "\n")
+    put(to_json(loaded, number) if format == "json" else to_text(loaded, number))
 
 
 @cli.command()

@@ -13,6 +13,7 @@ from copytaster import __version__
 from copytaster.annotate import Annotation, Annotator, load
 from copytaster.article import Article
 from copytaster.errors import DataError, UsageError
+from copytaster.extras import import_extra
 from copytaster.inputs import parse
 from copytaster.raw import Raw
 from copytaster.resume import START, Position
@@ -139,8 +140,10 @@ class Work:
         import hashlib
         import json
 
-        state = [__version__, asdict(self.settings), self.annotator.model.manifest]
-        return hashlib.sha256(json.dumps(state, sort_keys=True, default=str).encode()).hexdigest()
+        from copytaster.artifact import dump
+
+        state = json.dumps([__version__, asdict(self.settings)], sort_keys=True).encode()
+        return hashlib.sha256(state + dump(self.annotator.model)).hexdigest()
 
     def _chosen(self, annotations: list[Annotation]) -> list[Annotation]:
         return [a for a in annotations if a.label in self._only] if self._only else annotations
@@ -187,19 +190,28 @@ def batches(
         yield position, group
 
 
-def start_worker(settings: Settings) -> Work:
+def start_worker(settings: Settings, digest: str = "") -> Work:
     """Make a process ready for a long stream of articles.
 
     Parameters
     ----------
     settings : Settings
         What to do with them.
+    digest : str
+        What `Work.digest` has to be, if anything.
 
     Returns
     -------
     Work
+
+    Raises
+    ------
+    DataError
+        If the model has been replaced since the digest was taken.
     """
     work = Work(settings)
+    if digest and work.digest() != digest:
+        raise DataError("the model was replaced while it was in use", "Run the command again")
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)  # articles form no cycles; to look for some takes a tenth of the time
     return work
@@ -252,15 +264,10 @@ def run_all(
             positions.append(reached)
             yield group
 
-    build = partial(start_worker, work.settings)
+    build = partial(start_worker, work.settings, work.digest())
     if scheduler:
-        try:
-            from copytaster.cluster import annotate
-        except ImportError:
-            raise UsageError(
-                "--backend dask needs more than is installed", "pip install 'copytaster[dask]'"
-            ) from None
-        results: Iterator[Written] = annotate(build, tasks(), scheduler, lost)
+        cluster = import_extra("cluster", "--backend dask", "dask")
+        results: Iterator[Written] = cluster.annotate(build, tasks(), scheduler, lost)
     else:
         from copytaster.pool import Pool
 

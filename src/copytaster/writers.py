@@ -95,7 +95,7 @@ class JsonlWriter(LineWriter):
 
 
 class CsvWriter(LineWriter):
-    """A table for spreadsheets: a header, then one row a paragraph.
+    """A table for spreadsheets: a header, then one row a paragraph, as in RFC 4180.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class CsvWriter(LineWriter):
         from copytaster.formats import guard
 
         out = io.StringIO(newline="")
-        writer = csv.writer(out, lineterminator="\n")
+        writer = csv.writer(out)
         for row in rows:
             writer.writerow(row if self._raw else [guard(cell.replace("\0", "")) for cell in row])
         return out.getvalue()

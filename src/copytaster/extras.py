@@ -1,0 +1,37 @@
+"""Modules that need an optional extra, found only when they are asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from copytaster.errors import UsageError
+
+
+def import_extra(module: str, option: str, extra: str) -> Any:
+    """Import a module of this package that needs more than the core dependencies.
+
+    Parameters
+    ----------
+    module : str
+        Its name within the package.
+    option : str
+        What asks for it, for the error.
+    extra : str
+        The extra that brings what it needs.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    UsageError
+        If what it needs is not installed.
+    """
+    try:
+        return import_module(f"copytaster.{module}")
+    except ImportError:
+        raise UsageError(
+            f"{option} needs more than is installed", f"pip install 'copytaster[{extra}]'"
+        ) from None
