@@ -209,6 +209,18 @@ def test_options_of_predict(run: Run) -> None:
     assert "says 'Please'" in run("predict", "--explain", stdin=PAGE.encode())[1]
 
 
+def test_the_texts_can_be_saved(run: Run) -> None:
+    data = json.dumps({"id": "../a b/ü" + "x" * 300, "text": PAGE.replace("\n", "\r\n")}).encode()
+    code, out, _ = run("predict", "-f", "jsonl", "--save-text", "texts/new", stdin=data)
+    (name,) = os.listdir("texts/new")
+    assert code == 0 and name.startswith("..%2Fa b%2F%C3%BCxxx") and re.search(r"~[0-9a-f]{8}\.txt$", name)
+    text = Path("texts/new", name).read_bytes().decode()
+    assert all(text[row["start"] : row["end"]] == row["text"] for row in rows(out))  # type: ignore[misc]
+    Path("file").touch()
+    code, _, err = run("predict", "--save-text", "file/x", stdin=PAGE.encode())
+    assert code == 1 and "cannot be written" in err
+
+
 def test_bad_inputs_are_named_counted_and_skipped(run: Run) -> None:
     Path("empty").mkdir()
     Path("latin.txt").write_bytes("Le conseil a voté à l'unanimité lundi.".encode("latin-1"))

@@ -155,6 +155,12 @@ def cli() -> None:
     help="Where the work is done; dask needs the extra 'dask'.",
 )
 @click.option("--scheduler", metavar="ADDR", help="Address of the Dask scheduler.")
+@click.option(
+    "--save-text",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
+    help="Write the text of each article, which the offsets refer to, to FOLDER.",
+)
 @_encoding
 @click.option(
     "--max-bytes",
@@ -178,6 +184,7 @@ def predict(
     resume: bool,
     backend: str,
     scheduler: str | None,
+    save_text: str | None,
     encoding: str | None,
     max_bytes: int,
     csv_raw: bool,
@@ -196,7 +203,7 @@ def predict(
         raise UsageError("--backend dask and --scheduler ADDR belong together")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # set before numpy is loaded: idle threads cost time
     from copytaster.inputs import check_encoding
-    from copytaster.output import standard_output
+    from copytaster.output import standard_output, unwritable
     from copytaster.predict import Settings, encode, run_all, start_worker
     from copytaster.raw import read_raw
     from copytaster.resume import Direct, Partial, is_complete, open_output, skip
@@ -205,6 +212,11 @@ def predict(
     if resume and output and is_complete(output):
         say(f"{output} is complete; to write it anew, leave out --resume")
         return 0
+    if save_text:
+        try:
+            os.makedirs(save_text, exist_ok=True)
+        except OSError as error:
+            raise unwritable(save_text, error) from None
     work = start_worker(
         Settings(
             model=model,
@@ -216,6 +228,7 @@ def predict(
             raw=csv_raw,
             terminal=None if output else _terminal(),
             encoding=encoding,
+            save_text=save_text,
         )
     )
     if not work.writer.independent:
@@ -227,6 +240,7 @@ def predict(
         raws = read_raw(inputs, max_bytes)
         if sink.position.inputs:
             skip(raws, sink.position)
+            meter.start(sink.position.size)
             say(f"Going on after {sink.position.inputs:,} articles")
         else:
             sink.write(encode(work.writer.start()), sink.position)

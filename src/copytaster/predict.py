@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -15,6 +17,7 @@ from copytaster.article import Article
 from copytaster.errors import DataError, UsageError
 from copytaster.extras import import_extra
 from copytaster.inputs import parse
+from copytaster.output import unwritable
 from copytaster.raw import Raw
 from copytaster.resume import START, Position
 from copytaster.writers import Writer, make
@@ -51,6 +54,8 @@ class Settings:
         Width and colour of the terminal that text goes to.
     encoding : str or None
         See `copytaster.inputs.read_articles`.
+    save_text : str or None
+        The folder that the text of each article is written to, under `text_name`.
     """
 
     model: str | None = None
@@ -62,6 +67,7 @@ class Settings:
     raw: bool = False
     terminal: tuple[int, bool] | None = None
     encoding: str | None = None
+    save_text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +137,19 @@ class Work:
                 faults.append(DataError(f"{read.place or read.id}: no text"))
             else:
                 articles.append(read)
+                if self.settings.save_text:
+                    self._save_text(self.settings.save_text, read)
         pairs = zip(articles, self.annotator.annotate_all(articles), strict=True)
         parts = [encode(self.writer.article(article, self._chosen(found))) for article, found in pairs]
         return Written(b"".join(parts), tuple(faults), len(articles))
+
+    def _save_text(self, folder: str, article: Article) -> None:
+        path = os.path.join(folder, text_name(article.id))
+        try:
+            with open(path, "wb") as stream:
+                stream.write(encode(article.text))
+        except OSError as fault:
+            raise unwritable(path, fault) from None
 
     def digest(self) -> str:
         """Return a SHA-256 of everything that decides the output of an article."""
@@ -147,6 +163,19 @@ class Work:
 
     def _chosen(self, annotations: list[Annotation]) -> list[Annotation]:
         return [a for a in annotations if a.label in self._only] if self._only else annotations
+
+
+def text_name(id: str) -> str:
+    """Name the file that holds the text of an article: its id, what file names cannot hold percent-encoded.
+
+    A name too long for a file ends in the checksum of the whole id.
+    """
+    from urllib.parse import quote
+
+    name = quote(encode(id), safe=" ")
+    if len(name) > 200:
+        name = f"{name[:180]}~{zlib.crc32(encode(id)):08x}"
+    return name + ".txt"
 
 
 def encode(text: str) -> bytes:

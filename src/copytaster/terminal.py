@@ -115,9 +115,13 @@ class Meter:
 
     def __init__(self, stream: TextIO | None, total: int = 0) -> None:
         self._stream, self._total = stream, total
-        self._began = time.monotonic()
+        self._began, self._before = time.monotonic(), 0
         self._due = self._began + 1 if stream is not None and stream.isatty() else float("inf")
         self._shown = False
+
+    def start(self, size: int) -> None:
+        """Say how many bytes an earlier run has done, which count for nothing in the rate."""
+        self._began, self._before = time.monotonic(), size
 
     def show(self, articles: int, size: int) -> None:
         """Say how many articles and bytes are done, how fast, and how long the rest will take."""
@@ -125,7 +129,7 @@ class Meter:
         if self._stream is None or now < self._due:
             return
         self._due, self._shown = now + 0.2, True
-        rate = size / (now - self._began)
+        rate = (size - self._before) / (now - self._began)
         left = f", {_duration((self._total - size) / rate)} left" if rate and self._total > size else ""
         share = f"{bar(size / self._total, 20)} {size / self._total:4.0%}  " if self._total > size else ""
         self._stream.write(f"\r\x1b[K{share}{articles:,} articles, {rate / 1e6:.1f} MB/s{left}")
