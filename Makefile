@@ -1,9 +1,11 @@
 # Everything runs in .venv, which the first target that needs it sets up.
 # Variables: PYTHON (python3), VENV (.venv), MODEL (an artifact other than the shipped one), CORPORA (a folder
-# with the texts of the stand-off labels), TESTS (tests).
+# with the texts of the stand-off labels), TESTS (tests),
+# SECONDS of fuzzing (60).
 PYTHON ?= python3
 VENV ?= .venv
 TESTS ?= tests
+SECONDS ?= 60
 MODEL ?=
 CORPORA ?= ../shared/real
 OLDEST := .venv-oldest
@@ -71,7 +73,8 @@ bench: $(VENV)/.test  ## measure speed
 	$(BIN)/python training/bench.py
 
 fuzz: $(VENV)/.fuzz  ## fuzz the readers for a minute
-	$(BIN)/python tests/fuzz/fuzz.py
+	@mkdir -p build/fuzz
+	$(BIN)/python tests/fuzz/fuzz.py -max_total_time=$(SECONDS) -timeout=5 -rss_limit_mb=2000 -artifact_prefix=build/ build/fuzz tests/fuzz/seeds
 
 browser:  ## test the HTML report in a headless Chromium
 	$(MAKE) -C tests/browser
