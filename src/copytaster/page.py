@@ -80,7 +80,7 @@ class Writer:
 <p>A model has labelled every paragraph; the percentage is its confidence. It can be wrong.</p>
 <p class="contents"><a href="#index">List of articles</a></p>
 </header>
-<form class="filter" autocomplete="off">
+<form class="filter" aria-label="Labels" autocomplete="off">
 <fieldset>
 <legend>Show</legend>
 {boxes}
