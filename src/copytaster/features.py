@@ -23,7 +23,6 @@ MAX_CHARS = 65_536
 
 _QUOTED = np.uint64(0xA24BAED4963EE407)
 _OPENING = np.uint64(0x9FB21C651E98DF25)
-_TOP = np.uint64(48)
 
 FORMS = (
     "log_tokens", "log_sentences", "sentence_length", "word_length", "capitalised", "all_capitals", "numbers",
@@ -107,27 +106,32 @@ def read_lexicons(folder: Path) -> dict[str, list[str]]:
 
 
 class _Index:
-    """Where hashes stand in a sorted array, found by their highest 16 bits, without a binary search."""
+    """Where hashes stand in a sorted array, found by their highest bits, without a binary search."""
+
+    BITS = 18
 
     def __init__(self, hashes: NDArray[np.uint64]) -> None:
-        slots = np.arange((1 << 16) + 1)
-        bounds = np.searchsorted((hashes >> _TOP).astype(np.int64), slots)
-        self._first = bounds[:-1]
-        self._taken = np.diff(bounds) > 0
-        self._most = max(int(np.diff(bounds).max()), 1)
+        self._shift = np.uint64(64 - self.BITS)
+        bounds = np.searchsorted(hashes >> self._shift, np.arange((1 << self.BITS) + 1, dtype=np.uint64))
+        size = np.diff(bounds)
+        self._first = bounds[:-1].astype(np.int32)
+        self._taken = size > 0
+        self._most = max(int(size.max()), 1)
         self._hashes = np.append(hashes, np.zeros(self._most, np.uint64))
 
     def find(self, wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return which of `wanted` are in the array, in no order, and where in it they stand."""
-        slot = (wanted >> _TOP).view(np.int64)
+        slot = (wanted >> self._shift).view(np.int64)
         at = np.flatnonzero(self._taken.take(slot))
-        entry = self._first.take(slot[at])
-        found = []
+        entry = self._first.take(slot.take(at)).astype(np.int64)
+        places, entries = [], []
         for _ in range(self._most):
             hit = self._hashes.take(entry) == wanted.take(at)
-            found.append((at[hit], entry[hit]))
-            at, entry = at[~hit], entry[~hit] + 1
-        return np.concatenate([at for at, _ in found]), np.concatenate([entry for _, entry in found])
+            right, wrong = np.flatnonzero(hit), np.flatnonzero(~hit)
+            places.append(at.take(right))
+            entries.append(entry.take(right))
+            at, entry = at.take(wrong), entry.take(wrong) + 1
+        return np.concatenate(places), np.concatenate(entries)
 
 
 class Structure(NamedTuple):
@@ -228,6 +232,10 @@ class Features(NamedTuple):
     cues: NDArray[np.float32]
 
 
+_INSIDE, _AT_OPENING = 1, 2
+"""Where an entry stands: within quotation marks, or in the writer's voice at the start of a sentence."""
+
+
 class Featuriser:
     """Turns texts into `Features`.
 
@@ -272,19 +280,19 @@ class Featuriser:
         """Write how much of each text belongs to each lexicon: own voice, any, quoted, at openings."""
         n, width = len(tokens.pointer) - 1, len(self.lexicons.names)
         end, size, entry = self.matches(tokens)
-        quoted = shape.quoted[end]
-        opening = shape.opening[end - size + 1] & ~quoted
-        row = 3 * width * shape.owner[end] + width * quoted
-        fan = self._fan[entry]
+        quoted = shape.quoted.take(end).view(np.uint8)
+        opening = shape.opening.take(end - size + 1).view(np.uint8)
+        block = np.where(quoted, _INSIDE, opening * np.uint8(_AT_OPENING))
+        row = (shape.owner.take(end) * 3 + block) * width
+        fan = self._fan.take(entry)
         past = np.cumsum(fan)
-        member = np.repeat(self._offset[entry] - past + fan, fan) + np.arange(past[-1] if len(past) else 0)
-        column = self._column[member]
-        cell = np.repeat(row, fan) + column
-        cell = np.concatenate((cell, cell[np.repeat(opening, fan)] + 2 * width))
+        member = np.repeat(self._offset.take(entry) - past + fan, fan) + np.arange(fan.sum())
+        cell = np.repeat(row, fan) + self._column.take(member)
         count = np.bincount(cell, minlength=n * 3 * width).reshape(n, 3, width).astype(np.float32)
-        length = np.maximum(np.diff(tokens.pointer), 1).astype(np.float32)[:, None, None]
-        own, inside = np.moveaxis(np.sqrt(count[:, :2] / length), 1, 0)
-        parts = (own, own > 0, inside, np.minimum(count[:, 2], 3))
+        count[:, 0] += count[:, _AT_OPENING]
+        length = np.maximum(np.diff(tokens.pointer), 1).astype(np.float32)[:, None]
+        own, inside = np.sqrt(count[:, 0] / length), np.sqrt(count[:, _INSIDE] / length)
+        parts = (own, own > 0, inside, np.minimum(count[:, _AT_OPENING], 3))
         for at, part in enumerate(parts):
             out[:, at * width : (at + 1) * width] = part
 
@@ -342,12 +350,12 @@ _SHARES = {
 _CAPPED = {"quotation_marks": (_mark('"'), 6, 2), "asterisks": (_mark("*"), 4, 2),
            "at_signs": (_mark("@"), 2, 1), "hashes": (_mark("#"), 2, 1)}  # fmt: skip
 """Signs that are a count: the class counted, the most that matters, and the unit."""
-_MEMBERS = np.zeros((_CLASSES, len(_SHARES)))
+_MEMBERS = np.zeros((len(_SHARES), _CLASSES))
 for _column, (_members, _) in enumerate(_SHARES.values()):
-    _MEMBERS[_members, _column] = 1
+    _MEMBERS[_column, _members] = 1
 _WHOLE = [whole for _, whole in _SHARES.values()]
 _SHARE_COLUMNS, _CAPPED_COLUMNS = ([FORMS.index(name) for name in some] for some in (_SHARES, _CAPPED))
-_CAPPED_CLASS, _MOST, _UNIT = np.array(list(_CAPPED.values())).T
+_CAPPED_CLASS, _MOST, _UNIT = np.array(list(_CAPPED.values())).T[:, :, None]
 
 
 def forms(tokens: Tokens, shape: Structure) -> NDArray[np.float32]:
@@ -356,9 +364,9 @@ def forms(tokens: Tokens, shape: Structure) -> NDArray[np.float32]:
     Every token falls into one class, and one count of the classes in each text serves most signs.
     """
     n = len(tokens.pointer) - 1
-    out = np.zeros((n, len(FORMS)), np.float32)
+    out = np.zeros((len(FORMS), n), np.float32)
     if not len(tokens.hash):
-        return out
+        return out.T
     run = np.zeros(len(tokens.hash) + 1, np.int64)
 
     def total(values: NDArray[Any]) -> NDArray[np.int64]:
@@ -377,18 +385,18 @@ def forms(tokens: Tokens, shape: Structure) -> NDArray[np.float32]:
     classes = _CLASS_OF_BYTE.take(first)
     classes += manner
     classes += ((length == 4) & ((first == 49) | (first == 50))).view(np.uint8)
-    classes[shape.quoted & ((first == 63) | (first == 33))] = _OTHER
-    cells = shape.owner * _CLASSES + classes
-    counts = np.bincount(cells, minlength=n * _CLASSES).reshape(n, _CLASSES).astype(np.float64)
+    np.putmask(classes, shape.quoted & ((first == 63) | (first == 33)), _OTHER)
+    cells = classes.astype(np.int64) * n + shape.owner
+    counts = np.bincount(cells, minlength=n * _CLASSES).reshape(_CLASSES, n).astype(np.float64)
 
     size = np.diff(tokens.pointer)
     some = size > 0
     tokens_in = np.maximum(size, 1)
-    words_in = np.maximum(counts[:, :_MANNERS].sum(axis=1), 1)
+    words_in = np.maximum(counts[:_MANNERS].sum(axis=0), 1)
     sentences = np.maximum(total(shape.opening), 1)
-    wholes = np.stack((tokens_in, words_in, sentences), axis=1)
-    out[:, _SHARE_COLUMNS] = np.sqrt((counts @ _MEMBERS) / wholes[:, _WHOLE])
-    out[:, _CAPPED_COLUMNS] = np.minimum(counts[:, _CAPPED_CLASS], _MOST) / _UNIT
+    wholes = np.stack((tokens_in, words_in, sentences))
+    out[_SHARE_COLUMNS] = np.sqrt(_MEMBERS @ counts / wholes[_WHOLE])
+    out[_CAPPED_COLUMNS] = np.minimum(counts[_CAPPED_CLASS[:, 0]], _MOST) / _UNIT
     head = np.minimum(tokens.pointer[:-1], len(first) - 1)
     lead = np.where(some, first[head], 0)
     close = np.where(some, first[tokens.pointer[1:] - 1], 0)
@@ -409,5 +417,5 @@ def forms(tokens: Tokens, shape: Structure) -> NDArray[np.float32]:
         "single_sentence": some & (sentences == 1),
     }
     for name, values in columns.items():
-        out[:, FORMS.index(name)] = values
-    return out
+        out[FORMS.index(name)] = values
+    return out.T
