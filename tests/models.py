@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from copytaster.domain import BITS, BYTES, SIGNS, Domain
 from copytaster.features import Featuriser, compile_lexicons
 from copytaster.model import Model
 
@@ -14,7 +13,7 @@ LEXICONS = {
 LABELS = ("reporting", "opinion", "call-to-action")
 
 
-def random_model(labels=LABELS, bits=8, seed=0, extreme=False, domain=False):
+def random_model(labels=LABELS, bits=8, seed=0, extreme=False):
     """Make a model whose weights are noise; with `extreme`, n-gram weights as large as they get."""
     random = np.random.default_rng(seed)
     contrasts = len(labels) - 1
@@ -31,15 +30,6 @@ def random_model(labels=LABELS, bits=8, seed=0, extreme=False, domain=False):
         random.normal(0, 0.5, (width, contrasts)),
         random.normal(0, 1, contrasts),
         {"created": "2000-01-01T00:00:00+00:00"},
-        random_domain(random) if domain else None,
-    )
-
-
-def random_domain(random):
-    return Domain(
-        random.integers(0, 256, (2, BYTES)).astype(np.uint8),
-        random.integers(0, 1 << BITS, 50).astype(np.uint32),
-        random.normal(0, 0.5, (len(SIGNS) + 1, 3)),
     )
 
 

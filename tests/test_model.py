@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from models import LEXICONS, names, random_model
 from texts import batches, paragraphs
 
+from copytaster.artifact import DEFAULT, load
 from copytaster.model import BATCH, MAX_CHARS, softmax
 
-MODELS = {count: random_model(names(count), seed=count, domain=True) for count in (2, 3, 4, 5, 20)}
+MODELS = {count: random_model(names(count), seed=count) for count in (2, 3, 4, 5, 20)}
 counts = st.sampled_from(sorted(MODELS))
 
 
@@ -42,18 +43,25 @@ def test_scores_do_not_depend_on_the_batch(count, texts, data):
     at = data.draw(st.integers(0, len(texts))) if data else 2
     assert whole == b"".join(model.decision_function(part).tobytes() for part in (texts[:at], texts[at:]))
     assert whole == b"".join(model.decision_function([text]).tobytes() for text in texts)
-    assert model.in_domain(texts).tobytes() == b"".join(model.in_domain([text]).tobytes() for text in texts)
     assert model.predict_proba(texts).tobytes() == b"".join(model.predict_proba([t]).tobytes() for t in texts)
 
 
-def test_the_end_of_an_inner_batch_does_not_show():
+@pytest.fixture(scope="module")
+def shipped():
+    if not DEFAULT.exists():
+        pytest.skip("no default model in this checkout")
+    return load()
+
+
+@pytest.mark.parametrize("name", ["predict_proba", "in_domain"])
+def test_the_end_of_an_inner_batch_does_not_show(shipped, name):
     words = ["The mayor said.", 'Sign: "Please call!"', "", "We must. You must? 1994", "Mr", ". the"]
     texts = [" ".join(words[: i % 7]) + str(i) for i in range(2 * BATCH + 3)]
-    model = MODELS[3]
-    for answer in (model.predict_proba, model.in_domain):
-        whole = answer(texts).tobytes()
-        for at in (1, BATCH - 1, BATCH, BATCH + 1):
-            assert whole == np.concatenate((answer(texts[:at]), answer(texts[at:]))).tobytes()
+    answer = getattr(shipped, name)
+    whole = answer(texts).tobytes()
+    for at in (1, BATCH - 1, BATCH, BATCH + 1):
+        assert whole == np.concatenate((answer(texts[:at]), answer(texts[at:]))).tobytes()
+    assert whole == np.concatenate([answer([text]) for text in texts]).tobytes()
 
 
 @pytest.mark.parametrize("count", [2, 3, 20])
@@ -95,8 +103,8 @@ def test_softmax_of_any_finite_contrasts_sums_to_one(rows):
 
 
 @given(batches)
-def test_in_domain_is_a_share(texts):
-    share = MODELS[3].in_domain(texts)
-    assert share.shape == (len(texts),)
-    assert ((share >= 0) & (share <= 1)).all()
-    assert (random_model().in_domain(texts) == 1).all()
+def test_in_domain_is_a_share(shipped, texts):
+    for model in (shipped, MODELS[3]):
+        share = model.in_domain(texts)
+        assert share.shape == (len(texts),)
+        assert ((share >= 0) & (share <= 1)).all()

@@ -301,7 +301,7 @@ def _names(value: object) -> tuple[str, ...]:
 def _array(name: str, entry: dict[str, Any], type_: str, body: memoryview) -> NDArray[Any]:
     shape, offset = entry["shape"], entry["offset"]
     if entry["type"] != type_:
-        raise _Fault(f"array {name!r} has the type {entry['type']!r}")
+        raise _Fault(f"array {name!r} is not of the type {type_}")
     if not all(type(n) is int and 0 <= n <= MAX_BYTES for n in (*shape, offset)) or len(shape) > 2:
         raise _Fault(f"array {name!r} has a shape or place that cannot be")
     kind, count = np.dtype(type_), math.prod(shape)
