@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 
 from copytaster.annotate import Annotator
-from copytaster.fit import fit
+from copytaster.fit import Config, fit
 from copytaster.labeled import Example, label_order, read_labeled
 from copytaster.metrics import evaluate
 
@@ -99,7 +99,7 @@ def fasttext(train: Sequence[Example], labels: Sequence[str]) -> Predict:
         for row, example in enumerate(test):
             line = " ".join(example.text.lower().split()) + "\n"
             for chance, name in model.f.predict(line, len(labels), 0.0, "strict"):
-                out[row, labels.index(name.removeprefix("__label__"))] = chance
+                out[row, labels.index(name.removeprefix("__label__"))] = min(chance, 1.0)
         return out
 
     return predict
@@ -117,6 +117,18 @@ def ours_in_context(train: Sequence[Example], labels: Sequence[str]) -> Predict:
     return lambda test: annotator.predict_proba([e.text for e in test], [e.article for e in test])
 
 
+def ours_words(train: Sequence[Example], labels: Sequence[str]) -> Predict:
+    """Fit our model with next to nothing of the cue view."""
+    model = fit(train, config=Config(cue_weight=1e-6))
+    return lambda test: model.predict_proba([e.text for e in test])
+
+
+def ours_cues(train: Sequence[Example], labels: Sequence[str]) -> Predict:
+    """Fit our model with next to nothing of the word view."""
+    model = fit(train, config=Config(word_weight=1e-6))
+    return lambda test: model.predict_proba([e.text for e in test])
+
+
 def ours_written(train: Sequence[Example], labels: Sequence[str]) -> Predict:
     """Fit our model to the written articles alone."""
     return ours([e for e in train if e.source == "written"], labels)
@@ -128,6 +140,8 @@ SYSTEMS = {
     "TF-IDF word(1,2) + char_wb(2,5), LR": tfidf,
     "fastText supervised": fasttext,
     "ours, written articles alone": ours_written,
+    "ours, words alone": ours_words,
+    "ours, cues alone": ours_cues,
     "ours": ours,
     "ours, with neighbours": ours_in_context,
 }
