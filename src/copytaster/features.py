@@ -58,17 +58,18 @@ class Lexicons(NamedTuple):
 _SALTS = (np.uint64(0), np.uint64(0x632BE59BD9B4E019), np.uint64(0xE220A8397B1DCDAF))
 
 
-def _phrase_hashes(tokens: Tokens) -> tuple[NDArray[np.uint64], ...]:
-    """Hashes of the phrases of one, two and three tokens that end at each token; 0 over a border."""
-    single = tokens.hash
-    pair, triple = np.zeros_like(single), np.zeros_like(single)
+def _phrase_hashes(tokens: Tokens) -> NDArray[np.uint64]:
+    """Hashes of the phrases of one to three tokens that end at each token, shape (3, t); 0 over a border."""
+    out = np.zeros((3, len(tokens.hash)), np.uint64)
+    single, pair, triple = out
+    single[:] = tokens.hash
     pair[1:] = join_hashes(single[:-1], single[1:])
     triple[2:] = join_hashes(pair[1:-1], single[2:]) ^ _SALTS[2]
     pair ^= _SALTS[1]
     first = tokens.pointer[:-1][np.diff(tokens.pointer) > 0]
     pair[first] = triple[first] = 0
     triple[first[first + 1 < len(single)] + 1] = 0
-    return single, pair, triple
+    return out
 
 
 def compile_lexicons(lexicons: Mapping[str, Sequence[str]]) -> Lexicons:
@@ -88,8 +89,7 @@ def compile_lexicons(lexicons: Mapping[str, Sequence[str]]) -> Lexicons:
     if lengths.min() < 1 or lengths.max() > 3:
         odd = pairs[int(np.flatnonzero((lengths < 1) | (lengths > 3))[0])][0]
         raise ValueError(f"a lexicon entry has one to three tokens, not {odd!r}")
-    by_length = np.stack(_phrase_hashes(tokens))
-    hashes = by_length[lengths - 1, tokens.pointer[1:] - 1]
+    hashes = _phrase_hashes(tokens)[lengths - 1, tokens.pointer[1:] - 1]
     cells = sorted(set(zip(hashes.tolist(), (column for _, column in pairs), strict=True)))
     unique, fan = np.unique(np.array([cell for cell, _ in cells], np.uint64), return_counts=True)
     return Lexicons(names, unique, fan.astype(np.uint8), np.array([column for _, column in cells], np.uint8))
@@ -113,11 +113,9 @@ class _Index:
     def __init__(self, hashes: NDArray[np.uint64]) -> None:
         self._shift = np.uint64(64 - self.BITS)
         bounds = np.searchsorted(hashes >> self._shift, np.arange((1 << self.BITS) + 1, dtype=np.uint64))
-        size = np.diff(bounds)
         self._first = bounds[:-1].astype(np.int32)
-        self._taken = size > 0
-        self._most = max(int(size.max()), 1)
-        self._hashes = np.append(hashes, np.zeros(self._most, np.uint64))
+        self._taken = bounds[:-1] < bounds[1:]
+        self._hashes = np.append(hashes, np.array([2**64 - 1, 0], np.uint64))
 
     def find(self, wanted: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return which of `wanted` are in the array, in no order, and where in it they stand."""
@@ -125,13 +123,15 @@ class _Index:
         at = np.flatnonzero(self._taken.take(slot))
         entry = self._first.take(slot.take(at)).astype(np.int64)
         places, entries = [], []
-        for _ in range(self._most):
+        while len(at):
             hit = self._hashes.take(entry) == wanted.take(at)
             right, wrong = np.flatnonzero(hit), np.flatnonzero(~hit)
             places.append(at.take(right))
             entries.append(entry.take(right))
             at, entry = at.take(wrong), entry.take(wrong) + 1
-        return np.concatenate(places), np.concatenate(entries)
+            same = np.flatnonzero(self._hashes.take(entry) >> self._shift == wanted.take(at) >> self._shift)
+            at, entry = at.take(same), entry.take(same)
+        return np.concatenate(places or [at]), np.concatenate(entries or [entry])
 
 
 class Structure(NamedTuple):
@@ -272,9 +272,10 @@ class Featuriser:
 
     def matches(self, tokens: Tokens) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Where lexicon entries stand: the token each ends at, its number of tokens, its index."""
-        found = [self._index.find(hashes) for hashes in _phrase_hashes(tokens)]
-        ends, entries = (np.concatenate(some) for some in zip(*found, strict=True))
-        return ends, np.repeat((1, 2, 3), [len(end) for end, _ in found]), entries
+        count = len(tokens.hash)
+        at, entry = self._index.find(_phrase_hashes(tokens).ravel())
+        size = 1 + (at >= count) + (at >= 2 * count)
+        return at - (size - 1) * count, size, entry
 
     def _lexical(self, tokens: Tokens, shape: Structure, out: NDArray[np.float32]) -> None:
         """Write how much of each text belongs to each lexicon: own voice, any, quoted, at openings."""
