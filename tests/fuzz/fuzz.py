@@ -2,8 +2,8 @@
 
     python tests/fuzz/fuzz.py [options of libFuzzer] [CORPUS]...
 
-The first byte of an input chooses what reads the rest. A finding is written to a file named crash-…; give that
-file as the only argument to see it again.
+The first byte of an input chooses what reads the rest. A finding is written to a file named crash-…; give
+that file as the only argument to see it again.
 """
 
 from __future__ import annotations
