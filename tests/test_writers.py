@@ -165,3 +165,11 @@ def test_unknown_formats() -> None:
         make("xml", stubs.LABELS)
     choices = next(p for p in cli.predict.params if p.name == "format").type.choices
     assert tuple(choices) == FORMATS
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.sampled_from("ab \n\u2003\x1c"), max_size=40))
+def test_long_texts_are_folded_in_pieces_with_the_same_result(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("copytaster.terminal._PIECE", 3)
+        assert one_line(text) == " ".join(text.split())

@@ -20,12 +20,14 @@ from copytaster.inputs import parse
 from copytaster.output import unwritable
 from copytaster.raw import Raw
 from copytaster.resume import START, Position
-from copytaster.writers import Writer, make
+from copytaster.writers import LineWriter, Writer, make
 
 SIZE = 128 * 1024
 """Bytes of articles handed on at a time."""
 COUNT = 256
 """The most articles handed on at a time."""
+LINES = 10_000
+"""The most lines of an article written at a time."""
 SLOW = 0.05
 """Seconds without a new article after which those there are no longer wait for others."""
 
@@ -140,8 +142,19 @@ class Work:
                 if self.settings.save_text:
                     self._save_text(self.settings.save_text, read)
         pairs = zip(articles, self.annotator.annotate_all(articles), strict=True)
-        parts = [encode(self.writer.article(article, self._chosen(found))) for article, found in pairs]
-        return Written(b"".join(parts), tuple(faults), len(articles))
+        data = b"".join(
+            part for article, found in pairs for part in self._parts(article, self._chosen(found))
+        )
+        return Written(data, tuple(faults), len(articles))
+
+    def _parts(self, article: Article, annotations: list[Annotation]) -> Iterator[bytes]:
+        """Write an article; one of very many lines in parts, so that they need not all stand in memory twice."""
+        step = LINES if isinstance(self.writer, LineWriter) else len(annotations)
+        if len(annotations) <= step:
+            yield encode(self.writer.article(article, annotations))
+        else:
+            for at in range(0, len(annotations), step):
+                yield encode(self.writer.article(article, annotations[at : at + step]))
 
     def _save_text(self, folder: str, article: Article) -> None:
         path = os.path.join(folder, text_name(article.id))

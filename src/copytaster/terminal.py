@@ -13,6 +13,7 @@ UNSAFE = re.compile(
     "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
 )
 """Control characters, bidirectional and invisible ones, and halves of surrogate pairs."""
+_PIECE = 1 << 16
 _PALETTE = ("36", "33", "35", "32", "34", "31")
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -42,7 +43,14 @@ def _escape(found: re.Match[str]) -> str:
 
 def one_line(text: str) -> str:
     """Fold white space to single spaces and escape what is unsafe."""
-    return visible(" ".join(text.split()))
+    if len(text) <= _PIECE:
+        return visible(" ".join(text.split()))
+    pieces = [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]  # words take ten times their room
+    folded = [" ".join(piece.split()) for piece in pieces]
+    for i in range(1, len(pieces)):
+        if (pieces[i - 1][-1].isspace() or pieces[i][0].isspace()) and folded[i]:
+            folded[i] = " " + folded[i]
+    return visible("".join(folded).strip())
 
 
 def columns(text: str) -> int:

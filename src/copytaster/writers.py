@@ -45,7 +45,7 @@ class Writer(Protocol):
 
 
 class LineWriter:
-    """What the writers of independent lines share."""
+    """What writers share whose lines each depend on one paragraph alone."""
 
     independent = True
 
@@ -174,7 +174,7 @@ class TextWriter(LineWriter):
         return "\t".join(cells) + "\n"
 
 
-class TerminalWriter(LineWriter):
+class TerminalWriter:
     """Labels, bars of confidence and wrapped text, for people.
 
     Parameters
@@ -186,6 +186,8 @@ class TerminalWriter(LineWriter):
     colour : bool
         Whether to use colours; nothing is told by colour alone.
     """
+
+    independent = True
 
     def __init__(self, labels: Sequence[str], width: int, colour: bool) -> None:
         self._colour = {label: colour_of(i) for i, label in enumerate(labels)}
@@ -199,6 +201,14 @@ class TerminalWriter(LineWriter):
         for annotation in annotations:
             lines += self._paragraph(annotation)
         return "\n".join([*lines, "", self._paint(summary(annotations, tuple(self._colour)), "1"), ""]) + "\n"
+
+    def start(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def end(self) -> str:
+        """Return nothing."""
+        return ""
 
     def _paragraph(self, annotation: Annotation) -> list[str]:
         codes = self._codes(annotation)
