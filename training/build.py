@@ -1,6 +1,6 @@
-"""Fit the default artifact: written articles, stand-off labels and the teacher's targets where their texts are at hand.
+"""Fit the default artifact: written articles, and stand-off labels and targets where their texts are at hand.
 
-    python training/build.py [-o MODEL] [--corpora FOLDER]
+python training/build.py [-o MODEL] [--corpora FOLDER]
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def main(output: Path, corpora: Path, seed: int) -> None:
     model = fit(examples, seed=seed, weights=weights, soft=soft)
     save(model, output)
     taught = len(soft.texts) if soft else 0
-    click.echo(f"Wrote {output}: {len(examples):,} labelled paragraphs, {taught:,} with the teacher's targets")
+    click.echo(
+        f"Wrote {output}: {len(examples):,} labelled paragraphs, {taught:,} with the teacher's targets"
+    )
 
 
 if __name__ == "__main__":

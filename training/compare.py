@@ -2,9 +2,10 @@
 
     python training/compare.py [--corpora FOLDER] [--draws N] [--fasttext]
 
-Every system gets the same labelled paragraphs: the written articles and the stand-off labels of all sources but a
-group that is held out, on whose paragraphs it is then measured. Related sources are held out together. Intervals
-are bootstraps over documents. Nothing here sees the teacher's targets, whose teacher knew every source.
+Every system gets the same labelled paragraphs: the written articles and the stand-off labels of all sources
+but a group that is held out, on whose paragraphs it is then measured. Related sources are held out together.
+Intervals are bootstraps over documents. Nothing here sees the teacher's targets, whose teacher knew every
+source.
 """
 
 from __future__ import annotations
@@ -59,7 +60,18 @@ def majority(train: Sequence[Example], labels: Sequence[str]) -> Predict:
 
 def keywords(train: Sequence[Example], labels: Sequence[str]) -> Predict:
     """Call what holds a word of asking call-to-action, what holds a modal or "I", "we" opinion."""
-    asks = {"sign", "call", "donate", "join", "subscribe", "register", "contact", "click", "rsvp", "volunteer"}
+    asks = {
+        "sign",
+        "call",
+        "donate",
+        "join",
+        "subscribe",
+        "register",
+        "contact",
+        "click",
+        "rsvp",
+        "volunteer",
+    }
     views = {"should", "must", "i", "we", "our", "clearly", "never", "worst", "best", "perhaps"}
 
     def predict(test: Sequence[Example]) -> np.ndarray:
@@ -183,10 +195,13 @@ def main(corpora: Path, only: tuple[str, ...]) -> None:
         report = evaluate(labels, gold, chances, [e.article for e in real])
         low, high = report["intervals"]["macro_f1"]
         per = [
-            f"{report['labels'][label]['precision']:.3f} / {report['labels'][label]['recall']:.3f}" for label in labels
+            f"{report['labels'][label]['precision']:.3f} / {report['labels'][label]['recall']:.3f}"
+            for label in labels
         ]
         error = report["calibration"]["error"]
-        click.echo(f"| {name} | {report['macro_f1']:.3f} ({low:.3f}–{high:.3f}) | {' | '.join(per)} | {error:.3f} |")
+        click.echo(
+            f"| {name} | {report['macro_f1']:.3f} ({low:.3f}–{high:.3f}) | {' | '.join(per)} | {error:.3f} |"
+        )
 
 
 if __name__ == "__main__":

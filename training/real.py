@@ -1,6 +1,6 @@
 """Measure an artifact on the held-out documents of the stand-off labels.
 
-    python training/real.py [-m MODEL] [--corpora FOLDER] [--gate FILE] [-f text|json|markdown]
+python training/real.py [-m MODEL] [--corpora FOLDER] [--gate FILE] [-f text|json|markdown]
 """
 
 from __future__ import annotations

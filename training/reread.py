@@ -1,6 +1,6 @@
 """How far two blind readings of the same real paragraphs agree, from the stand-off labels.
 
-    python training/reread.py
+python training/reread.py
 """
 
 from __future__ import annotations

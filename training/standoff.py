@@ -1,7 +1,7 @@
 """Stand-off labels: labels of texts that may not be redistributed, joined with a local copy of those texts.
 
-A row names a paragraph by the first 16 hex digits of the SHA-1 of its text with white space folded. The copy is a
-folder of JSONL files, plain or gzipped, whose lines have a ``"text"`` and may have a ``"doc"``.
+A row names a paragraph by the first 16 hex digits of the SHA-1 of its text with white space folded. The copy
+is a folder of JSONL files, plain or gzipped, whose lines have a ``"text"`` and may have a ``"doc"``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,11 @@ def read_corpora(folder: Path) -> dict[str, Paragraph]:
     """Read every paragraph of a local copy, by its key; none if there is no such folder."""
     found: dict[str, Paragraph] = {}
     for path in sorted((*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz"))):
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+        with (
+            gzip.open(path, "rt", encoding="utf-8")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8") as lines
+        ):
             for line in lines:
                 record = json.loads(line)
                 text = record["text"]

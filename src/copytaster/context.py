@@ -1,7 +1,7 @@
 """What the neighbours of a paragraph in its article say about it.
 
-The contrasts of a paragraph (log-odds to the first label) are moved towards the mean of those around it, and a
-paragraph that ends in a colon towards what follows it. A paragraph without neighbours stays as it is.
+The contrasts of a paragraph (log-odds to the first label) are moved towards the mean of those around it, and
+a paragraph that ends in a colon towards what follows it. A paragraph without neighbours stays as it is.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def surroundings(
     Returns
     -------
     mean, following : ndarray of float, shape (n, K - 1)
-        The mean of the clipped contrasts of up to `WINDOW` neighbours on either side, zero without any; and those
-        of the next paragraph where this one leads in to it, else zero. Neither depends on other articles.
+        The mean of the clipped contrasts of up to `WINDOW` neighbours on either side, zero without any; and
+        those of the next paragraph where this one leads in to it, else zero. Neither depends on other articles.
     """
     clipped = np.clip(contrasts, -CLIP, CLIP)
     total = np.zeros_like(clipped)

@@ -31,8 +31,8 @@ class Part:
     view : str
         "cue", "ngram" or "context".
     name : str
-        Of the cue, or the n-gram as written; "^" before an n-gram that opens a sentence. "neighbours" for what
-        the paragraphs around it add.
+        Of the cue, or the n-gram as written; "^" before an n-gram that opens a sentence. "neighbours" for
+        what the paragraphs around it add.
     contribution : float
         To the log-odds of the label against the runner-up.
     spans : tuple of (int, int)

@@ -298,7 +298,7 @@ class Featuriser:
             out[:, at * width : (at + 1) * width] = part
 
 
-_MARKS = ";:,-([$%@/#*\"?!"
+_MARKS = ';:,-([$%@/#*"?!'
 _MANNERS = 16
 _NUMBER, _YEAR, _OTHER, _FIRST_MARK = range(_MANNERS, _MANNERS + 4)
 _CLASSES = _FIRST_MARK + len(_MARKS)
@@ -324,7 +324,7 @@ def _one_of(marks: str) -> NDArray[np.bool_]:
 
 
 _CLASS_OF_BYTE = _classes_of_bytes()
-_CLOSING, _LISTING = _one_of("!\").:?\0"), _one_of("*-")
+_CLOSING, _LISTING = _one_of('!").:?\0'), _one_of("*-")
 _WORDS = np.arange(_MANNERS)
 _TOKENS_IN, _WORDS_IN, _SENTENCES_IN = range(3)
 _SHARES = {
