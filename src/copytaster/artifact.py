@@ -48,6 +48,8 @@ MAX_HEADER = 2**20
 """Longest JSON header, in bytes."""
 MAX_DEPTH = 20
 """How deep lists and objects may nest in it."""
+MAX_ALIKE = 64
+"""Most lexicon entries whose hashes share the 16 highest bits, by which they are looked up."""
 MAX_WEIGHT = 1e6
 """Largest weight, so that no score leaves the range of numbers."""
 
@@ -267,6 +269,8 @@ def _build(header: dict[str, Any], body: memoryview) -> Model:
     hashes = arrays["lexicon_hashes"]
     if not (hashes[:-1] < hashes[1:]).all():
         raise _Fault("lexicon entries are out of order")
+    if np.bincount((hashes >> np.uint64(48)).astype(np.int64), minlength=1).max() > MAX_ALIKE:
+        raise _Fault("lexicon entries are too many or too alike")
     cues = np.zeros((len(FORMS) + 4 * len(names), contrasts))
     cues[[FORMS.index(sign) for sign in signs]] = arrays["cues"][: len(signs)]
     cues[len(FORMS) :] = arrays["cues"][len(signs) :]
