@@ -4,14 +4,15 @@ One label (the first) is the reference; every other has a contrast to it. The sc
 
     bias + scale * (sum of the n-gram weights) / sqrt(tokens) + cues . weights
 
-and the probabilities are the softmax of the contrasts (Hastie, Tibshirani, Friedman, *The Elements of Statistical
-Learning*, section 4.4). N-gram weights are small integers. Two contrasts share one 64-bit integer, so that one
-look-up and one running sum score both, exactly: the result does not depend on how texts are cut into batches.
+and the probabilities are the softmax of the contrasts (Hastie, Tibshirani, Friedman, *The Elements of
+Statistical Learning*, section 4.4). N-gram weights are small integers. Two contrasts share one 64-bit
+integer, so that one look-up and one running sum score both, exactly: the result does not depend on how texts
+are cut into batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +24,8 @@ from copytaster.features import MAX_CHARS, Features, Featuriser, Lexicons
 if TYPE_CHECKING:
     from copytaster.explain import Explanation
 
-BATCH = 128
-"""Paragraphs scored at a time: few enough for the processor's cache."""
+BATCH, BATCH_CHARS = 512, 100_000
+"""Paragraphs scored at a time, and about how many characters: few enough for the processor's cache."""
 
 
 class Model:
@@ -67,6 +68,7 @@ class Model:
         self.manifest = manifest
         self.domain = domain
         self.featurise = Featuriser(lexicons)
+        self._cues = np.ascontiguousarray(cues.T)
         self._shift = np.uint64(64 - (len(words) - 1).bit_length())
         self._packed = [_pack(words[:, at : at + 2]) for at in range(0, words.shape[1], 2)]
 
@@ -77,7 +79,10 @@ class Model:
 
     def decision_function(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return the contrasts of each paragraph to the first label, shape (n, K - 1)."""
-        return self.assess(texts)[0]
+        out = np.empty((len(texts), len(self.bias)))
+        for part in batches(texts):
+            out[part] = self.score(self.featurise(texts[part]))
+        return out
 
     def in_domain(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return how much each text looks like what the model knows, 0 to 1, shape (n,)."""
@@ -86,11 +91,11 @@ class Model:
     def assess(self, texts: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return what `decision_function` and `in_domain` do, for the price of one."""
         contrasts, familiar = np.empty((len(texts), len(self.bias))), np.ones(len(texts))
-        for at in range(0, len(texts), BATCH):
-            features = self.featurise(texts[at : at + BATCH])
-            contrasts[at : at + BATCH] = self.score(features)
+        for part in batches(texts):
+            features = self.featurise(texts[part])
+            contrasts[part] = self.score(features)
             if self.domain:
-                familiar[at : at + BATCH] = self.domain.familiarity(features)
+                familiar[part] = self.domain.familiarity(features)
         return contrasts, familiar
 
     def score(self, features: Features) -> NDArray[np.float64]:
@@ -109,8 +114,9 @@ class Model:
             total[:, 2 * at + 1] = (sums - low) >> 32
         per = self.scale / np.sqrt(np.maximum(np.diff(pointer), 1))[:, None]
         scores = self.bias + total[:, : len(self.bias)] * per
-        for at, weights in enumerate(self.cues.T):
-            scores[:, at] += (features.cues * weights).sum(axis=1)
+        cues = features.cues.astype(np.float64)
+        for at, weights in enumerate(self._cues):  # a matrix product would round by the size of the batch
+            scores[:, at] += np.einsum("ij,j->i", cues, weights)
         return scores
 
     def column(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -137,6 +143,16 @@ class Model:
         from copytaster.explain import explain
 
         return explain(self, text, shift)
+
+
+def batches(texts: Sequence[str]) -> Iterator[slice]:
+    """Cut texts, in order, into batches of at most `BATCH` that end at `BATCH_CHARS` characters."""
+    start = size = 0
+    for end, text in enumerate(texts, 1):
+        size += len(text)
+        if size >= BATCH_CHARS or end - start == BATCH or end == len(texts):
+            yield slice(start, end)
+            start, size = end, 0
 
 
 def softmax(contrasts: NDArray[np.float64]) -> NDArray[np.float64]:
