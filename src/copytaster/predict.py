@@ -148,7 +148,7 @@ class Work:
         return Written(data, tuple(faults), len(articles))
 
     def _parts(self, article: Article, annotations: list[Annotation]) -> Iterator[bytes]:
-        """Write an article; one of very many lines in parts, so that they need not all stand in memory twice."""
+        """Write an article, one of very many lines in parts, lest they all stand in memory twice."""
         step = LINES if isinstance(self.writer, LineWriter) else len(annotations)
         if len(annotations) <= step:
             yield encode(self.writer.article(article, annotations))
