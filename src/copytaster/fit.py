@@ -23,7 +23,7 @@ from copytaster import __version__
 from copytaster.context import Context, leads_in, surroundings
 from copytaster.errors import DataError
 from copytaster.features import Featuriser, compile_lexicons, read_lexicons
-from copytaster.labeled import Example, digest, folds, label_order
+from copytaster.labeled import Example, article_groups, digest, folds, label_order
 from copytaster.metrics import evaluate
 from copytaster.model import Model, softmax
 
@@ -144,7 +144,7 @@ def fit(
         "data": {
             "digest": digest(examples),
             "paragraphs": len(examples),
-            "articles": len({example.article for example in examples}),
+            "articles": int(article_groups(examples).max()) + 1,
             "labels": {label: count for label, count in Counter(e.label for e in examples).items()},
             "sources": dict(Counter(e.source for e in examples).most_common()),
             "soft": {"texts": len(soft.texts), "source": soft.source} if soft else None,
@@ -312,8 +312,7 @@ def _figures(
     rows = np.flatnonzero(~np.isnan(scores[:, 0]))
     if not len(rows):
         return None
-    groups = [examples[row].article for row in rows.tolist()]
-    report = evaluate(labels, gold[rows], softmax(scores[rows]), groups)
+    report = evaluate(labels, gold[rows], softmax(scores[rows]), article_groups(examples)[rows].tolist())
     return {
         key: report[key]
         for key in ("n", "articles", "accuracy", "macro_f1", "labels", "intervals", "calibration", "coverage")
