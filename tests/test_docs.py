@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "training"))
 import docs  # noqa: E402
 
-EXTRAS = {"html", "dask", "fast", "gates"}
+EXTRAS = {"html", "fast", "gates"}
 
 
 def sh(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
