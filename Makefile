@@ -76,8 +76,8 @@ fuzz: $(VENV)/.fuzz  ## fuzz the readers for a minute
 	@mkdir -p build/fuzz
 	$(BIN)/python tests/fuzz/fuzz.py -max_total_time=$(SECONDS) -timeout=5 -rss_limit_mb=2000 -artifact_prefix=build/ build/fuzz tests/fuzz/seeds
 
-browser:  ## test the HTML report in a headless Chromium
-	$(MAKE) -C tests/browser
+browser: $(VENV)/.test  ## test the HTML report in a headless Chromium
+	$(MAKE) -C tests/browser PYTHON=$(abspath $(BIN)/python)
 
 oldest:  ## run the tests with the oldest dependencies named in pyproject.toml
 	@$(MAKE) VENV=$(OLDEST) INSTALL='$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint .github/oldest.txt' test
