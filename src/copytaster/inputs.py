@@ -108,13 +108,21 @@ def read_html(data: bytes, place: str, encoding: str | None) -> Article:
     Returns
     -------
     Article
+        Offsets count in the main text, see `copytaster.webpage.extract`.
 
     Raises
     ------
     DataError
-        As long as no reader of HTML is installed.
+        If the page cannot be read, or the extra "html" is not installed.
     """
-    raise DataError(f"{place}: HTML needs a reader that is not installed", "pip install 'copytaster[html]'")
+    try:
+        from copytaster.webpage import extract
+    except ImportError:
+        raise DataError(
+            f"{place}: HTML needs more than is installed", "pip install 'copytaster[html]'"
+        ) from None
+    text = extract(data, place, encoding)
+    return Article(place, text, segment(text), {}, place)
 
 
 def decode(data: bytes, place: str, encoding: str | None = None) -> str:
