@@ -26,11 +26,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from models import LABELS, names, random_model
 
-from copytaster import artifact, fit
+from copytaster import artifact
 from copytaster.artifact import MAX_BYTES, MAX_HEADER, dump, load, save
 from copytaster.cli import run
 from copytaster.errors import ArtifactError, DataError
 from copytaster.features import FORMS
+from copytaster.model import Model
 from copytaster.output import reserved
 
 VERSION_1 = Path(__file__).with_name("artifacts") / "version1.copytaster"
@@ -135,8 +136,9 @@ def test_signs_are_found_by_name_and_new_ones_count_for_nothing(tmp_path):
     header["arrays"]["cues"] |= {"offset": len(body), "shape": [len(order) + len(lexical), cues.shape[1]]}
     header["of a later release"] = True
     older = loads(sealed(header, body + np.concatenate((cues[order], lexical)).tobytes()))
-    expected = random_model(bits=4)
-    expected.cues[sorted(set(range(len(FORMS))) - set(order.tolist()))] = 0
+    known = MODEL.cues.copy()
+    known[sorted(set(range(len(FORMS))) - set(order.tolist()))] = 0
+    expected = Model(MODEL.labels, MODEL.lexicons, MODEL.words, MODEL.scale, known, MODEL.bias, {})
     assert same(older, expected)
     assert (older.in_domain(TEXTS) == 1).all()
     header["forms"][0] = "sign_of_the_future"
@@ -662,8 +664,8 @@ def test_what_could_not_be_loaded_is_not_saved(tmp_path):
     assert path.read_bytes() == DATA
 
 
-def write_labeled(folder):
-    """Write six small articles that have nothing in common."""
+def training(folder):
+    """Write six small articles that have nothing in common; return how to learn them, but for MODEL."""
     random = np.random.default_rng(0)
 
     def some(count):
@@ -678,7 +680,8 @@ def write_labeled(folder):
         for i in range(6):
             paragraphs = [{"text": frames[name].format(some(8)), "label": name} for name in LABELS * 2]
             file.write(json.dumps({"id": f"a{i}", "paragraphs": paragraphs}) + "\n")
-    return folder / "some.jsonl"
+    (folder / "quick.toml").write_text("bits = 8\niterations = 5\n")
+    return ["train", str(folder / "some.jsonl"), "-c", str(folder / "quick.toml"), "-o"]
 
 
 @contextmanager
@@ -741,13 +744,10 @@ def test_saving_killed_at_any_moment_leaves_the_old_model_or_the_new(tmp_path):
 
 
 def test_training_killed_at_any_moment_leaves_the_old_model_or_the_new(tmp_path):
-    labeled, path = write_labeled(tmp_path), tmp_path / "m.copytaster"
+    path = tmp_path / "m.copytaster"
     prepare = f"""
-    from copytaster import fit
     from copytaster.cli import run
-    train, config = fit.fit, fit.Config(bits=8, iterations=5)
-    fit.fit = lambda examples, **more: train(examples, **more | {{"config": config}})
-    command = ["train", {str(labeled)!r}, "-o", {str(path)!r}, "--seed"]
+    command = {[*training(tmp_path), str(path)]} + ["--seed"]
     run([*command, "0"])
     """
     draw = random.Random(0)
@@ -767,17 +767,10 @@ def test_training_killed_at_any_moment_leaves_the_old_model_or_the_new(tmp_path)
         assert load(path).manifest["seed"] == 99
 
 
-@pytest.fixture
-def quick(monkeypatch):
-    """Let training take a moment."""
-    train, config = fit.fit, fit.Config(bits=8, iterations=5)
-    monkeypatch.setattr(fit, "fit", lambda examples, **more: train(examples, **more | {"config": config}))
-
-
-def test_two_trainings_of_one_model_do_not_mix(tmp_path, capfd, quick):
-    labeled, path = write_labeled(tmp_path), tmp_path / "m.copytaster"
+def test_who_comes_second_is_told(tmp_path, capfd):
+    path = tmp_path / "m.copytaster"
+    command = [*training(tmp_path), str(path)]
     save(MODEL, path)
-    command = ["train", str(labeled), "-o", str(path)]
     with reserved(path):
         assert run(command) == 1
         assert "is being written by another process" in capfd.readouterr().err
@@ -786,10 +779,22 @@ def test_two_trainings_of_one_model_do_not_mix(tmp_path, capfd, quick):
     assert load(path).manifest["seed"] == 0
 
 
-def test_training_says_when_it_cannot_write(tmp_path, capfd, quick):
-    labeled, path = write_labeled(tmp_path), tmp_path / "m.copytaster"
+def test_two_trainings_of_one_model_do_not_mix(tmp_path):
+    path = tmp_path / "m.copytaster"
+    command = [sys.executable, "-m", "copytaster", *training(tmp_path), str(path), "--seed"]
+    both = [subprocess.Popen([*command, seed], stderr=subprocess.PIPE, text=True) for seed in ("1", "2")]
+    winners = []
+    for seed, process in enumerate(both, 1):
+        words = process.communicate(timeout=60)[1]
+        assert ("Wrote" if process.returncode == 0 else "is being written by another process") in words
+        winners += [seed] if process.returncode == 0 else []
+    assert load(path).manifest["seed"] in winners
+
+
+def test_training_says_when_it_cannot_write(tmp_path, capfd):
+    path = tmp_path / "m.copytaster"
+    command = training(tmp_path)
     save(MODEL, path)
-    command = ["train", str(labeled), "-o"]
     with no_room(1000):
         assert run([*command, str(path)]) == 1
     assert run([*command, str(tmp_path)]) == 1
@@ -797,4 +802,4 @@ def test_training_says_when_it_cannot_write(tmp_path, capfd, quick):
     errors = capfd.readouterr().err.splitlines()
     assert len(errors) == 3 and all(error.startswith("Error: ") for error in errors)
     assert path.read_bytes() == DATA
-    assert sorted(os.listdir(tmp_path)) == ["m.copytaster", "some.jsonl"]
+    assert sorted(os.listdir(tmp_path)) == ["m.copytaster", "quick.toml", "some.jsonl"]
