@@ -93,6 +93,8 @@ def test_articles_of_saved_pages(name):
         ("<p>Before it<script>not()</script> and after.</p>", ["Before it and after."]),
         ("<p hidden>Not this one.</p><p style='display: none'>Nor this one.</p>", []),
         ("<p>Bold<span> and</span> <i>italic</i>, glu<b>ed</b>.</p>", ["Bold and italic, glued."]),
+        ("<p>Over&#27;\x1b[2J there &#150; so to speak &#8212; and back.</p>",
+         ["Over [2J there – so to speak — and back."]),
         ("<p>Ein <x-y>unknown element</x-y> is inline.</p>", ["Ein unknown element is inline."]),
         ("Text without <b>any</b> element.", ["Text without any element."]),
     ],

@@ -47,13 +47,13 @@ _AROUND = frozenset((
 ))  # fmt: skip
 _HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 _PARTS = _HEADINGS | frozenset((
-    "blockquote", "caption", "cite", "dd", "dl", "dt", "hr", "legend", "li", "ol", "p", "pre", "tbody",
-    "tfoot", "thead", "time", "tr", "ul",
+    "blockquote", "caption", "cite", "dd", "dl", "dt", "hr", "legend", "li", "ol", "p", "pre", "table",
+    "tbody", "tfoot", "thead", "time", "tr", "ul",
 ))  # fmt: skip
 _BLOCKS = _PARTS | frozenset((
     "address", "article", "aside", "body", "button", "center", "details", "dialog", "dir", "div",
     "fieldset", "figcaption", "figure", "footer", "form", "frame", "header", "hgroup", "html", "main",
-    "menu", "nav", "section", "summary", "table", "td", "th",
+    "menu", "nav", "section", "summary", "td", "th",
 ))  # fmt: skip
 _INVISIBLE = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 _BULLET = re.compile(r"(?:[·•§▪o]|\d{1,3}[.)])\s+")
@@ -64,7 +64,11 @@ _LONGEST_CELL = 80
 _USUAL_ATTRIBUTES, _MOST_ATTRIBUTES = 100, 20_000
 _ENDED = re.compile(r"[.!?…:\"'\u2019\u201d]$")
 _WORD = re.compile(r"\w+")
-_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_REPAIRS = {
+    **dict.fromkeys((*range(9), 11, *range(14, 32), 127, 0xFFFE, 0xFFFF), " "),
+    **{code: bytes((code,)).decode("cp1252", "ignore") for code in range(0x80, 0xA0)},
+}
+"""Characters no page may hold, and those of Windows where old pages wrote ISO-8859-1."""
 
 logging.getLogger("trafilatura").addHandler(logging.NullHandler())
 
@@ -95,7 +99,7 @@ def extract(data: bytes, place: str, encoding: str | None = None) -> str:
     """
     if len(data) > MAX_BYTES:
         raise DataError(f"{place}: more than {MAX_BYTES:,} bytes in one page")
-    text = _UNREADABLE.sub(" ", _decode(data, place, encoding))
+    text = _decode(data, place, encoding).translate(_REPAIRS)
     if not text.strip():
         return ""
     if any(_attributes(tag[0]) > _MOST_ATTRIBUTES for tag in _TAG.finditer(text)):
@@ -236,6 +240,7 @@ class _Walk:
 
     def _add(self, text: str | None) -> None:
         if text:
+            text = text.translate(_REPAIRS)
             self._parts.append(text if self._verbatim else _SPACES.sub(" ", text))
 
     def _close(self) -> Iterator[_Block]:
@@ -272,7 +277,7 @@ def _row(row: Any) -> str:
                 for inner in cell.iterdescendants()
             ):
                 return ""
-            cells.append(" ".join("".join(cell.itertext(with_tail=False)).split()))
+            cells.append(" ".join("".join(cell.itertext(with_tail=False)).translate(_REPAIRS).split()))
     return f"| {' | '.join(cells)} |" if len(cells) > 1 and max(map(len, cells)) <= _LONGEST_CELL else ""
 
 
