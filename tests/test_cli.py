@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -409,22 +410,18 @@ def test_an_interrupted_run_is_resumed_without_a_gap_or_a_repetition(tmp_path: P
 
 
 def on_a_terminal(*arguments: str, **environment: str) -> tuple[int, str]:
-    """Run with standard input and output on a terminal of 60 columns."""
-    pid, terminal = pty.fork()
-    if not pid:
-        os.environ.update({"COLUMNS": "60", "TERM": "xterm", **environment})
-        os.execv(STUB[0], [*STUB, *arguments])
+    """Run on a terminal of 60 columns."""
+    ours, theirs = pty.openpty()
+    inherited = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    variables = {**inherited, "COLUMNS": "60", "TERM": "xterm", **environment}
+    process = subprocess.Popen([*STUB, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=variables)
+    os.close(theirs)
     output = b""
-    while True:
-        try:
-            part = os.read(terminal, 65536)
-        except OSError:
-            break
-        if not part:
-            break
-        output += part
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), output.decode().replace("\r\n", "\n")
+    with contextlib.suppress(OSError):  # the end of what a terminal gives
+        while part := os.read(ours, 65536):
+            output += part
+    os.close(ours)
+    return process.wait(), output.decode().replace("\r\n", "\n")
 
 
 def test_a_terminal_gets_a_page_to_read(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,9 +19,8 @@ from copytaster.model import Model, softmax
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_Verdict = tuple["str | None", str, "float | None", "dict[str, float] | None"]
-
 STATUSES = ("labelled", "unsure", "out_of_domain", "not_classified")
+_OUT_OF_DOMAIN = STATUSES.index("out_of_domain")
 READERS = ("fast", "careful", "both")
 BATCH = 64
 """Articles held at a time."""
@@ -194,15 +193,13 @@ class Annotator:
             name, annotations = article.id, []
             for i, p in enumerate(article.paragraphs):
                 kind = p.kind
-                verdict, evidence = next(verdicts) if kind in CLASSIFIED else _NO_VERDICT
-                annotations.append(
-                    new(Annotation, (name, i, p.start, p.end, kind, *verdict, p.text, evidence))
-                )
+                verdict = next(verdicts) if kind in CLASSIFIED else (*_NO_VERDICT, p.text, None)
+                annotations.append(new(Annotation, (name, i, p.start, p.end, kind, *verdict)))
             found.append(annotations)
         return found
 
-    def _verdicts(self, texts: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[_Verdict, Any]]:
-        """Give label, status, confidence and probabilities of each text, and the evidence.
+    def _verdicts(self, texts: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+        """Give what an `Annotation` says of each text, from its label on.
 
         Parameters
         ----------
@@ -211,25 +208,23 @@ class Annotator:
         sizes : sequence of int
             How many of them each article has.
         """
-        labels = self.labels
         alone, shift, familiar = self._read(texts, np.repeat(np.arange(len(sizes)), sizes))
         probabilities = softmax(alone + shift)
-        rows = zip(
-            probabilities.argmax(axis=1).tolist(), probabilities.tolist(), familiar.tolist(), strict=True
+        confidence = probabilities.max(axis=1)
+        status = np.where(familiar, confidence < self.min_confidence, _OUT_OF_DOMAIN)
+        label = np.where(status == 0, probabilities.argmax(axis=1), len(self.labels))
+        return zip(
+            map((*self.labels, None).__getitem__, label.tolist()),
+            map(STATUSES.__getitem__, status.tolist()),
+            confidence.tolist(),
+            [dict(zip(self.labels, row, strict=True)) for row in probabilities.tolist()],
+            texts,
+            map(self.model.explain, texts, shift) if self.explain else repeat(None, len(texts)),
+            strict=True,
         )
-        for i, (best, row, known) in enumerate(rows):
-            confidence = row[best]
-            if not known:
-                label, status = None, "out_of_domain"
-            elif confidence < self.min_confidence:
-                label, status = None, "unsure"
-            else:
-                label, status = labels[best], "labelled"
-            evidence = self.model.explain(texts[i], shift[i]) if self.explain else None
-            yield (label, status, confidence, dict(zip(labels, row, strict=True))), evidence
 
 
-_NO_VERDICT: tuple[_Verdict, Any] = ((None, "not_classified", None, None), None)
+_NO_VERDICT = (None, "not_classified", None, None)
 
 
 def load(path: str | Path | None = None, *, min_confidence: float = 0.0, reader: str = "fast") -> Annotator:
