@@ -148,6 +148,15 @@ class Annotator:
         -------
         list of Annotation
             One a block, in order.
+
+        Examples
+        --------
+        >>> text = "# The pool\\n\\nThe council voted 7-2 to close the pool.\\n\\nSign the petition today!"
+        >>> for annotation in load().annotate(text):
+        ...     print(annotation.kind, annotation.label)
+        heading None
+        body reporting
+        body call-to-action
         """
         return self.annotate_all([Article(id, text, segment(text))])[0]
 
@@ -249,6 +258,11 @@ def load(path: str | Path | None = None, *, min_confidence: float = 0.0, reader:
         If there is no such artifact, or it is not one.
     UsageError
         If the reader is unknown or its extra is not installed.
+
+    Examples
+    --------
+    >>> load().labels
+    ('reporting', 'opinion', 'call-to-action')
     """
     from copytaster.artifact import load as load_artifact
 

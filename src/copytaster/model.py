@@ -135,6 +135,14 @@ class Model:
         -------
         ndarray of float64, shape (n, K)
             Rows sum to 1; columns in the order of `labels`.
+
+        Examples
+        --------
+        >>> from copytaster.artifact import load
+        >>> model = load()
+        >>> chances = model.predict_proba(["Sign the petition and call your senator today!"])
+        >>> model.labels[chances[0].argmax()]
+        'call-to-action'
         """
         return softmax(self.decision_function(texts))
 
