@@ -247,9 +247,11 @@ class Featuriser:
     def __init__(self, lexicons: Lexicons) -> None:
         self.lexicons = lexicons
         self._index = _Index(lexicons.hashes)
-        self._fan = lexicons.fan.astype(np.int64)
-        self._offset = np.cumsum(self._fan) - self._fan
+        ends = np.cumsum(lexicons.fan, dtype=np.int64)
+        self._offset = ends - lexicons.fan
         self._column = lexicons.column.astype(np.int64)
+        self._last = np.zeros(len(lexicons.column), bool)
+        self._last[ends - 1] = True
         names = lexicons.names
         self.cue_names: tuple[str, ...] = (
             *FORMS,
@@ -281,19 +283,20 @@ class Featuriser:
         """Write how much of each text belongs to each lexicon: own voice, any, quoted, at openings."""
         n, width = len(tokens.pointer) - 1, len(self.lexicons.names)
         end, size, entry = self.matches(tokens)
-        quoted = shape.quoted.take(end).view(np.uint8)
-        opening = shape.opening.take(end - size + 1).view(np.uint8)
-        block = np.where(quoted, _INSIDE, opening * np.uint8(_AT_OPENING))
-        row = (shape.owner.take(end) * 3 + block) * width
-        fan = self._fan.take(entry)
-        past = np.cumsum(fan)
-        member = np.repeat(self._offset.take(entry) - past + fan, fan) + np.arange(fan.sum())
-        cell = np.repeat(row, fan) + self._column.take(member)
-        count = np.bincount(cell, minlength=n * 3 * width).reshape(n, 3, width).astype(np.float32)
-        count[:, 0] += count[:, _AT_OPENING]
+        opening = np.where(shape.opening.take(end - size + 1), _AT_OPENING, 0)
+        block = np.where(shape.quoted.take(end), _INSIDE, opening)
+        row = (block * n + shape.owner.take(end)) * width
+        member = self._offset.take(entry)
+        cells = [row[:0]]
+        while len(member):
+            cells.append(row + self._column.take(member))
+            more = np.flatnonzero(~self._last.take(member))
+            member, row = member.take(more) + 1, row.take(more)
+        count = np.bincount(np.concatenate(cells), minlength=3 * n * width).astype(np.float32)
+        own, inside, at_opening = count.reshape(3, n, width)
+        own += at_opening
         length = np.maximum(np.diff(tokens.pointer), 1).astype(np.float32)[:, None]
-        own, inside = np.sqrt(count[:, 0] / length), np.sqrt(count[:, _INSIDE] / length)
-        parts = (own, own > 0, inside, np.minimum(count[:, _AT_OPENING], 3))
+        parts = (np.sqrt(own / length), own > 0, np.sqrt(inside / length), np.minimum(at_opening, 3))
         for at, part in enumerate(parts):
             out[:, at * width : (at + 1) * width] = part
 

@@ -104,11 +104,12 @@ def join_hashes(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> NDArray[
 def fold(texts: Sequence[str]) -> bytes:
     """Join texts with NUL and read typographic quotes, dashes and spaces as their plain forms."""
     data = b"\0".join([text.encode("utf-8", "surrogatepass") for text in texts])
-    if data.count(0) >= len(texts) > 0:
+    buffer = bytearray(data)
+    raw = np.frombuffer(buffer, np.uint8)
+    if np.count_nonzero(raw == 0) >= len(texts) > 0:
         return fold([text.replace("\0", " ") for text in texts])
     if data.isascii():
         return data
-    raw = np.frombuffer(bytearray(data), np.uint8)
     for prefix, plain in _PLAIN_BY_PREFIX.items():
         at = np.flatnonzero(raw == prefix[0])
         for k in range(1, len(prefix)):
@@ -118,7 +119,7 @@ def fold(texts: Sequence[str]) -> bytes:
         raw[at] = new[new > 0]
         for k in range(1, len(prefix) + 1):
             raw[at + k] = _GONE
-    return raw.tobytes().translate(None, bytes([_GONE]))
+    return bytes(buffer.translate(None, bytes([_GONE])))
 
 
 def tokenise(texts: Sequence[str]) -> Tokens:
