@@ -71,6 +71,27 @@ def test_the_words_of_a_cue_are_named():
     ]
 
 
+def test_ngrams_and_openings_are_named_as_written():
+    text = "Sign  now. We\u2019ll wait"
+    found = {part.name: part.spans for part in MODELS[3].explain(text).parts if part.view == "ngram"}
+    written = {name: [text[slice(*span)] for span in spans] for name, spans in found.items()}
+    assert written == {
+        "sign": ["Sign"],
+        "now": ["now"],
+        ".": ["."],
+        "we\u2019ll": ["We\u2019ll"],
+        "wait": ["wait"],
+        "sign now": ["Sign  now"],
+        "now.": ["now."],
+        ". we\u2019ll": [". We\u2019ll"],
+        "we\u2019ll wait": ["We\u2019ll wait"],
+        "^sign": ["Sign", "Sign"],
+        "^sign now": ["Sign  now"],
+        "^we\u2019ll": ["We\u2019ll"],
+        "^we\u2019ll wait": ["We\u2019ll wait"],
+    }
+
+
 def test_what_the_neighbours_add_is_a_part():
     shift = np.array([4.0, -2.0])
     text = "The mayor said you must sign."

@@ -9,7 +9,8 @@ from models import LEXICONS, names, random_model
 from texts import batches, paragraphs
 
 from copytaster.artifact import DEFAULT, load
-from copytaster.model import BATCH, MAX_CHARS, softmax
+from copytaster.model import BATCH, BATCH_CHARS, MAX_CHARS, softmax
+from copytaster.model import batches as cut
 
 MODELS = {count: random_model(names(count), seed=count) for count in (2, 3, 4, 5, 20)}
 counts = st.sampled_from(sorted(MODELS))
@@ -62,6 +63,14 @@ def test_the_end_of_an_inner_batch_does_not_show(shipped, name):
     for at in (1, BATCH - 1, BATCH, BATCH + 1):
         assert whole == np.concatenate((answer(texts[:at]), answer(texts[at:]))).tobytes()
     assert whole == np.concatenate([answer([text]) for text in texts]).tobytes()
+
+
+@given(st.lists(st.sampled_from([0, 1, 100, BATCH_CHARS // 3, BATCH_CHARS, 2 * BATCH_CHARS]), max_size=200))
+def test_inner_batches_are_all_texts_in_order_and_small(sizes):
+    parts = [range(len(sizes))[part] for part in cut(["x" * size for size in sizes])]
+    assert [i for part in parts for i in part] == list(range(len(sizes)))
+    assert all(1 <= len(part) <= BATCH for part in parts)
+    assert all(sum(sizes[i] for i in part[:-1]) < BATCH_CHARS for part in parts)
 
 
 @pytest.mark.parametrize("count", [2, 3, 20])
