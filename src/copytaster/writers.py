@@ -197,9 +197,9 @@ class TerminalWriter:
 
     def article(self, article: Article, annotations: Sequence[Annotation]) -> str:
         """Return one article: its name, its paragraphs, and what they come to."""
-        lines = [self._paint(one_line(article.id), "1"), ""]
+        lines = [self._paint(one_line(article.id), "1")]
         for annotation in annotations:
-            lines += self._paragraph(annotation)
+            lines += [*([] if annotation.kind == "furniture" else [""]), *self._paragraph(annotation)]
         return "\n".join([*lines, "", self._paint(summary(annotations, tuple(self._colour)), "1"), ""]) + "\n"
 
     def start(self) -> str:
@@ -222,7 +222,10 @@ class TerminalWriter:
         head = self._paint(verdict + " " * (self._margin - columns(verdict)), *codes)
         gauge = self._paint(bar(confidence), *codes)
         margin = " " * (self._margin + _BESIDE)
-        lines = [f"{head}  {gauge} {confidence:4.0%}  {text[0]}", *(margin + line for line in text[1:])]
+        lines = [
+            f"{head}  {gauge} {int(confidence * 100):3}%  {text[0]}",
+            *(margin + line for line in text[1:]),
+        ]
         if annotation.evidence is not None:
             why = wrap(one_line(str(annotation.evidence)), self._width)
             lines += [margin + self._paint(line, "2") for line in why]
