@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - pages hold such dashes and quotation marks
+
 """The segmenter, held to written pages, to its laws on any text, and to linear time."""
 
 from __future__ import annotations
