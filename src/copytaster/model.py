@@ -24,7 +24,7 @@ from copytaster.features import MAX_CHARS, Features, Featuriser, Lexicons
 if TYPE_CHECKING:
     from copytaster.explain import Explanation
 
-BATCH, BATCH_CHARS = 512, 100_000
+BATCH, BATCH_CHARS = 512, 150_000
 """Paragraphs scored at a time, and about how many characters: few enough for the processor's cache."""
 
 
