@@ -117,6 +117,10 @@ def test_help_is_help(run: Run) -> None:
         assert (code, err) == (0, "") and out.startswith("Usage: copytaster")
 
 
+def test_no_command_gets_help_on_standard_error(run: Run) -> None:
+    assert run() == (2, "", run("--help")[1])
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
