@@ -227,6 +227,8 @@ def solve(
         words = sp.vstack((words, more[0].words)).tocsr()
         cues = np.concatenate((cues, more[0].cues))
         targets = np.concatenate((targets, more[1]))
+    width = words.shape[1]
+    words, used = _occurring(words)
     middle, spread = cues.mean(axis=0, dtype=np.float64), cues.std(axis=0, dtype=np.float64)
     factor = config.cue_weight / np.maximum(spread, 0.02)
     both = sp.hstack(
@@ -249,9 +251,20 @@ def solve(
         weights[seen], bias[seen] = 0.0, 0.0
         weights[seen[1]], bias[seen[1]] = classifier.coef_[0], classifier.intercept_[0]
     weights = (weights[1:] - weights[0]).T
-    split = words.shape[1]
-    on_cues = weights[split:] * factor[:, None]
-    return Solution(weights[:split] * config.word_weight, on_cues, bias[1:] - bias[0] - middle @ on_cues)
+    on_cues = weights[len(used) :] * factor[:, None]
+    on_words = np.zeros((width, count - 1))
+    on_words[used] = weights[: len(used)] * config.word_weight
+    return Solution(on_words, on_cues, bias[1:] - bias[0] - middle @ on_cues)
+
+
+def _occurring(words: sp.csr_matrix) -> tuple[sp.csr_matrix, NDArray[np.int64]]:
+    """Leave out the columns of a matrix that hold nothing; their weights stay zero."""
+    seen = np.zeros(words.shape[1], bool)
+    seen[words.indices] = True
+    number = np.cumsum(seen, dtype=np.int32) - 1
+    used = np.flatnonzero(seen)
+    shape = (words.shape[0], len(used))
+    return sp.csr_matrix((words.data, number[words.indices], words.indptr), shape=shape), used
 
 
 def _out_of_fold(
