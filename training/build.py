@@ -16,6 +16,8 @@ from copytaster.artifact import DEFAULT, save
 from copytaster.fit import Soft, fit
 from copytaster.labeled import read_labeled, select
 
+WRITTEN = 2.0
+"""Weight of a written paragraph, against 1 for a real one: few texts stand for many kinds."""
 HARD = 0.6
 """Weight of a labelled paragraph that was borderline for its annotator."""
 TAUGHT = 0.5
@@ -29,7 +31,7 @@ def training_set(corpora: dict[str, standoff.Paragraph]):
     chosen = [i for i, example in enumerate(joined.examples) if example.split == "train"]
     held_out = {example.article for example in joined.examples if example.split == "test"}
     examples = written + [joined.examples[i] for i in chosen]
-    weights = np.concatenate((np.ones(len(written)), np.where(joined.hard[chosen], HARD, 1.0)))
+    weights = np.concatenate((np.full(len(written), WRITTEN), np.where(joined.hard[chosen], HARD, 1.0)))
     soft = None
     if corpora and standoff.TARGETS.exists():
         labelled = {standoff.key_of(example.text) for example in joined.examples}
