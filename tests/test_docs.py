@@ -38,8 +38,8 @@ def sh(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("page", docs.pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_outputs_and_tables_are_real(page):
-    if page.name == "commands.md" and tuple(map(int, version("click").split(".")[:2])) < (8, 2):
-        pytest.skip("click before 8.2 words its help differently")
+    if page.name == "commands.md" and not version("click").startswith("8.5."):
+        pytest.skip("other versions of click word the help differently")
     text = page.read_text("utf-8")
     assert docs.fill(text) == text, "out of date; run: make docs"
 
