@@ -49,7 +49,7 @@ gate: $(VENV)/.gates  ## fail if it is worse than training/gates.toml allows
 	@$(REAL) --gate training/gates-real.toml
 
 gate-update: $(VENV)/.gates  ## raise training/gates.toml to what is measured
-	@$(EVALUATE) --gate training/gates.toml --update-gate
+	@$(EVALUATE) --gate training/gates.toml --update-gates
 
 check: $(VENV)/.lint  ## lint, types, spelling, labelled data
 	$(BIN)/ruff check .

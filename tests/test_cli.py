@@ -132,7 +132,7 @@ def test_no_command_gets_help_on_standard_error(run: Run) -> None:
         (["predict", "--backend", "dask", "x"], "belong together"),
         (["predict", "--only", "reprting", "x"], "no label 'reprting'. Its labels: reporting, opinion"),
         (["predict", "--encoding", "klingon", "x"], "klingon: no such encoding"),
-        (["evaluate", "--update-gate"], "--update-gate needs --gate"),
+        (["evaluate", "--update-gates"], "--update-gates needs --gate"),
         (["convert", "x"], "Missing argument 'OUT'"),
     ],
 )
@@ -495,9 +495,9 @@ def test_gates_and_baselines(run: Run) -> None:
     Path("gates.toml").write_text("macro_f1 = 0.9\nn = 13\n")
     code, out, err = run("evaluate", "a.jsonl", "--gate", "gates.toml")
     assert code == 3 and "1 of 2 gates failed" in out and "Error: n: 12 measured" in err
-    code, _, err = run("evaluate", "a.jsonl", "--gate", "gates.toml", "--update-gate")
+    code, _, err = run("evaluate", "a.jsonl", "--gate", "gates.toml", "--update-gates")
     assert code == 3 and "left as it is" in err
-    assert run("evaluate", "a.jsonl", "--gate", "gates.toml", "--update-gate", "--allow-lower")[0] == 0
+    assert run("evaluate", "a.jsonl", "--gate", "gates.toml", "--update-gates", "--allow-lower")[0] == 0
     assert "n = 12" in Path("gates.toml").read_text()
     assert run("evaluate", "a.jsonl", "--gate", "missing.toml")[0] == 2
     Path("before.json").write_text(run("evaluate", "a.jsonl", "-f", "json")[1])

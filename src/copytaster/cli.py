@@ -354,8 +354,16 @@ def train(labeled: tuple[str, ...], output: str, config: str | None, seed: int) 
 @_reader
 @_choice("text", "json", "markdown", "junit", "github", "svg")
 @click.option("--gate", metavar="FILE", type=click.Path(), help="TOML file of figures the model must reach.")
-@click.option("--update-gate", is_flag=True, help="Raise the figures in FILE to what is measured.")
-@click.option("--allow-lower", is_flag=True, help="With --update-gate, lower them too.")
+@click.option("--update-gates", is_flag=True, help="Raise the figures in FILE to what is measured.")
+@click.option("--allow-lower", is_flag=True, help="With --update-gates, lower them too.")
+@click.option(
+    "--errors",
+    metavar="N",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="Show the N most confident mistakes.",
+)
 @click.option(
     "--baseline",
     metavar="FILE|MODEL",
@@ -379,9 +387,10 @@ def evaluate(
     reader: str,
     format: str,
     gate: str | None,
-    update_gate: bool,
+    update_gates: bool,
     allow_lower: bool,
     baseline: str | None,
+    errors: int,
     by: tuple[str, ...],
     split: str | None,
 ) -> int:
@@ -389,11 +398,12 @@ def evaluate(
 
     LABELED are files and folders of JSONL; the default is labeled/. A failed gate exits with 3.
     """
-    if update_gate and not gate:
-        raise UsageError("--update-gate needs --gate FILE")
+    if update_gates and not gate:
+        raise UsageError("--update-gates needs --gate FILE")
     from copytaster import figure, report
     from copytaster.annotate import load
-    from copytaster.gate import check_gates, read_gates, update_gates
+    from copytaster.gate import check_gates, read_gates
+    from copytaster.gate import update_gates as pin
     from copytaster.labeled import digest, select
     from copytaster.metrics import evaluate_examples
 
@@ -411,7 +421,7 @@ def evaluate(
         annotator = load(model, reader=reader)
         articles = [example.article or i for i, example in enumerate(examples)]
         proba = annotator.predict_proba([example.text for example in examples], articles)
-        return evaluate_examples(examples, annotator.labels, proba, fields)
+        return evaluate_examples(examples, annotator.labels, proba, fields, errors)
 
     model = _own_or_shipped(model)
     found = measure(model)
@@ -425,8 +435,8 @@ def evaluate(
     if gates:
         found["gates"] = check_gates(found, gates)
     put(figure.to_svg(found) if format == "svg" else report.FORMATS[format](found))
-    if gate and update_gate:
-        for change in update_gates(gate, found, allow_lower):
+    if gate and update_gates:
+        for change in pin(gate, found, allow_lower):
             say(change)
         return 0
     failed = [check["message"] for check in found.get("gates", []) if not check["passed"]]
