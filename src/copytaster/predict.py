@@ -282,7 +282,7 @@ def run_all(
     scheduler : str, optional
         Address of a Dask scheduler, whose workers are to do it.
     lost : callable
-        See `copytaster.pool.Pool`.
+        See `copytaster.pool.Pool`; Dask itself logs the loss of a worker.
 
     Yields
     ------
@@ -309,7 +309,7 @@ def run_all(
     build = partial(start_worker, work.settings, work.digest())
     if scheduler:
         cluster = import_extra("cluster", "--backend dask", "dask")
-        results: Iterator[Written] = cluster.annotate(build, tasks(), scheduler, lost)
+        results: Iterator[Written] = cluster.annotate(build, tasks(), scheduler)
     else:
         from copytaster.pool import Pool
 
