@@ -21,11 +21,22 @@ def test_page() -> None:
     text = PAGES[0].read_bytes().decode("utf-8")
     blocks = load().annotate(text)
     assert all(text[b.start : b.end] == b.text for b in blocks)
-    gaps = [text[a:b] for a, b in zip([0, *(b.end for b in blocks)], [*(b.start for b in blocks), len(text)], strict=True)]
+    gaps = [
+        text[a:b]
+        for a, b in zip([0, *(b.end for b in blocks)], [*(b.start for b in blocks), len(text)], strict=True)
+    ]
     assert not "".join(gaps).strip(" \n#")
     silent = [b.text for b in blocks if b.label is None]
-    starts = ("President Donald Trump And", "rare.us --", "Categories:", "Videos by", "Donald Trump And Putin Meet")
-    for at, start in enumerate((*starts, "Share via", "Facebook Twitter", "Actions We Can Take", "Conclusion")):
+    starts = (
+        "President Donald Trump And",
+        "rare.us --",
+        "Categories:",
+        "Videos by",
+        "Donald Trump And Putin Meet",
+    )
+    for at, start in enumerate(
+        (*starts, "Share via", "Facebook Twitter", "Actions We Can Take", "Conclusion")
+    ):
         assert silent[at].startswith(start)
     assert len(silent) == 9
     labels = [b.label for b in blocks if b.label]

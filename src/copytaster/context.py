@@ -57,7 +57,8 @@ def surroundings(
     -------
     mean, following : ndarray of float, shape (n, K - 1)
         The mean of the clipped contrasts of up to `WINDOW` neighbours on either side, zero without any; and
-        those of the next paragraph where this one leads in to it, else zero. Neither depends on other articles.
+        those of the next paragraph where this one leads in to it, else zero. Neither depends on other
+        articles.
     """
     clipped = np.clip(contrasts, -CLIP, CLIP)
     total = np.zeros_like(clipped)
