@@ -1,9 +1,10 @@
 """The work of ``predict`` on the workers of a Dask cluster, in order and a bounded part of it at a time.
 
 This goes through `distributed.Client.submit`, not through joblib's Dask backend. That one takes in results
-without regard to whether they are read, so that a slow reader lets them pile up, and it scatters large arguments
-to single workers, whose loss then fails the run. A task submitted by itself stays with the scheduler until its
-result has been fetched: what a lost worker was doing, or had done, is done again elsewhere, and Dask logs that.
+without regard to whether they are read, so that a slow reader lets them pile up, and it scatters large
+arguments to single workers, whose loss then fails the run. A task submitted by itself stays with the
+scheduler until its result has been fetched: what a lost worker was doing, or had done, is done again
+elsewhere, and Dask logs that.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def annotate(
         Called without arguments, once in each worker process; returns the function of a task. It must be
         picklable.
     tasks : iterable
-        Picklable; read as far as `copytaster.pool.AHEAD` allows for each thread of the workers there are, which
-        may come and go.
+        Picklable; read as far as `copytaster.pool.AHEAD` allows for each thread of the workers there are, as
+        these come and go.
     scheduler : str
         Address of the scheduler, such as ``"tcp://10.0.0.1:8786"``.
 
