@@ -1,4 +1,3 @@
-
 """The segmenter, held to written pages, to its laws on any text, and to linear time."""
 
 from __future__ import annotations
