@@ -111,10 +111,10 @@ def test_faults_are_errors_with_advice(cluster: Cluster) -> None:
     with pytest.raises(WorkerLost, match="same articles"):
         list(annotate(exits, [1], cluster.address))
     with config.set({"distributed.comm.timeouts.connect": "1s"}):
+        for nowhere in ("tcp://127.0.0.1:1", "no address", "odd://x"):
+            with pytest.raises(UsageError, match="no Dask scheduler answers at"):
+                list(annotate(exits, [1], nowhere))
         results = annotate(exits, [1], cluster.address)  # there is no worker left
         Timer(1, cluster.scheduler.kill).start()
         with pytest.raises(DataError, match=r"scheduler at tcp://.* was lost"):
             next(results)
-        for nowhere in (cluster.address, "no address", "odd://x"):
-            with pytest.raises(UsageError, match="no Dask scheduler answers at"):
-                list(annotate(exits, [1], nowhere))
