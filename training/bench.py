@@ -3,8 +3,8 @@
     python training/bench.py [--part PART]... [--texts FOLDER] [--megabytes N] [--repeats N]
 
 Competitors take turns on one core, each repeat gives one ratio, and the median is printed; all are timed by
-the processor time they use, which other programs disturb less than the clock. fastText is measured where it is
-installed (`pip install fasttext==0.9.2` or `fasttext-wheel==0.9.2`).
+the processor time they use, which other programs disturb less than the clock. fastText is measured where it
+is installed (`pip install fasttext==0.9.2` or `fasttext-wheel==0.9.2`).
 
 The texts are the paragraphs of a folder of text (`.txt`, `.md`, `.jsonl` with a "text" a line, each also
 `.gz`), without one the written articles over and over.

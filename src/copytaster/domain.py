@@ -1,9 +1,10 @@
 """Is a text like those the model has learnt from, or another language, code, a table, a heap of words?
 
-No vocabulary is stored. Tables of bits say which token hashes, and which hashes of neighbours, training texts have
-in common. One hit may be chance, many are not. Words in common tell the language; neighbours in common tell its
-grammar, since shuffled sentences have the words but not the neighbours; marks and numbers tell code and tables.
-Evidence grows with the square root of the length: a short text is taken for familiar unless it is plainly not.
+No vocabulary is stored. Tables of bits say which token hashes, and which hashes of neighbours, training texts
+have in common. One hit may be chance, many are not. Words in common tell the language; neighbours in common
+tell its grammar, since shuffled sentences have the words but not the neighbours; marks and numbers tell code
+and tables. Evidence grows with the square root of the length: a short text is taken for familiar unless it is
+plainly not.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ BITS = 18
 BYTES = (1 << BITS) // 8
 
 UNKNOWN, KNOWN, COMMON, NUMBER, MARK = range(5)
-"""What a token is: a word training texts do not share, one they do, one of the commonest; a number; a mark."""
+"""What a token is: a word training texts do not share, one they do, a very common one; a number; a mark."""
 TOKENS = ("unknown", "known", "common", "number", "mark")
 CELLS = 2 * len(TOKENS) ** 2
 SIGNS = (*(f"{left}-{right}{end}" for left in TOKENS for right in TOKENS for end in ("", "!")), *FORMS)
-"""What is weighed: how often each kind of token follows each (``!``: as neighbours that training texts share),
+"""What is weighed: how often each kind of token follows each (``!``: as neighbours training texts share),
 divided by the square root of the number of tokens; then signs of form."""
 LONGEST_WORDS = 3.0
 """Mean word length, in fives of bytes, is cut here."""
@@ -43,7 +44,7 @@ class Domain:
     common : ndarray of uint32, shape (c,)
         Rows of the commonest tokens.
     weights : ndarray of float64, shape (len(SIGNS) + 1, k)
-        Of the signs, and last the bias, for the log-odds of each of `k` kinds of unlike text against familiar.
+        Of the signs, and last the bias, for the log-odds of each of `k` kinds of unlike text.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Domain:
 
 
 def signs(features: Features, token: NDArray[np.uint8], pair: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return what is weighed, shape (n, len(SIGNS)); the tables say what a token is and which pairs are known."""
+    """Return what is weighed, shape (n, len(SIGNS)); the tables say what tokens are, which pairs are known."""
     pointer = features.pointer
     size = np.diff(pointer)
     right = token.take(features.single >> _SHIFT)
