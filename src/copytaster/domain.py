@@ -66,7 +66,7 @@ class Domain:
 
 
 def signs(features: Features, token: NDArray[np.uint8], pair: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return what is weighed, shape (n, len(SIGNS)); the tables say what tokens are, which pairs are known."""
+    """Return what is weighed, shape (n, len(SIGNS)); the tables say which tokens and pairs are known."""
     pointer = features.pointer
     size = np.diff(pointer)
     right = token.take(features.single >> _SHIFT)
