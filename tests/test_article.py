@@ -367,7 +367,7 @@ def test_time_grows_in_line_with_length(shape: str) -> None:
         return time.process_time() - began
 
     small = seconds(10_000)
-    assert seconds(80_000) < 30 * max(small, 0.002)
+    assert min(seconds(80_000) for _ in range(3)) < 30 * max(small, 0.002)
 
 
 def assert_ends(text: str, blocks: list[Paragraph]) -> None:
