@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
@@ -146,11 +145,16 @@ class CsvWriter(LineWriter):
     def _table(self, rows: Sequence[Sequence[str]]) -> str:
         from copytaster.formats import guard
 
-        out = io.StringIO(newline="")
-        writer = csv.writer(out)
-        for row in rows:
-            writer.writerow(row if self._raw else [guard(cell.replace("\0", "")) for cell in row])
-        return out.getvalue()
+        kept = rows if self._raw else [[guard(cell.replace("\0", "")) for cell in row] for row in rows]
+        return "".join(",".join(map(_quoted, row)) + "\r\n" for row in kept)
+
+
+_SPECIAL = re.compile(r'[",\r\n]')
+
+
+def _quoted(cell: str) -> str:
+    """Quote a cell where RFC 4180 asks for it; `csv.writer` of Python 3.10 refuses NUL."""
+    return '"' + cell.replace('"', '""') + '"' if _SPECIAL.search(cell) else cell
 
 
 class TextWriter(LineWriter):
