@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copytaster.context import Context
-from copytaster.domain import BITS, BYTES, SIGNS, Domain
+from copytaster.domain import CLASSES, PAIR_BITS, SIGNS, TOKEN_BITS, Domain
 from copytaster.errors import ArtifactError
 from copytaster.features import FORMS, Lexicons
 from copytaster.model import Model
@@ -65,7 +65,12 @@ _TYPES = {
     "lexicon_fan": "<u1",
     "lexicon_column": "<u1",
 }
-_DOMAIN_TYPES = {"domain_known": "<u1", "domain_common": "<u4", "domain_weights": "<f8"}
+_DOMAIN_TYPES = {
+    "domain_words": "<u1",
+    "domain_pairs": "<u1",
+    "domain_order": "<i1",
+    "domain_weights": "<f8",
+}
 """Arrays of a model that tells texts out of its domain, all or none of them."""
 
 
@@ -109,7 +114,8 @@ def dump(model: Model) -> bytes:
     }
     if model.domain:
         domain = model.domain
-        arrays |= dict(zip(_DOMAIN_TYPES, (domain.known, domain.common, domain.weights), strict=True))
+        parts = (domain.words, domain.pairs, domain.order, domain.weights)
+        arrays |= dict(zip(_DOMAIN_TYPES, parts, strict=True))
     body = bytearray()
     table = {}
     for name, array in arrays.items():
@@ -280,16 +286,21 @@ def _build(header: dict[str, Any], body: memoryview) -> Model:
 
 
 def _domain(
-    weighed: tuple[str, ...], known: NDArray[np.uint8], common: NDArray[np.uint32], given: NDArray[np.float64]
+    weighed: tuple[str, ...],
+    words: NDArray[np.uint8],
+    pairs: NDArray[np.uint8],
+    order: NDArray[np.int8],
+    given: NDArray[np.float64],
 ) -> Domain:
+    shapes = (words.shape, pairs.shape, order.shape)
     fits = given.ndim == 2 and len(given) == len(weighed) + 1 and given.shape[1] <= 20
-    if known.shape != (2, BYTES) or common.ndim != 1 or not fits:
+    if shapes != ((1 << TOKEN_BITS - 1,), (1 << PAIR_BITS - 3,), (CLASSES**2, 2)) or not fits:
         raise _Fault("the arrays of the domain have a shape that cannot be")
-    if not (common < 1 << BITS).all() or not (np.abs(given) <= MAX_WEIGHT).all():
-        raise _Fault("the arrays of the domain hold numbers that cannot be")
+    if not (np.abs(given) <= MAX_WEIGHT).all():
+        raise _Fault("the arrays of the domain hold numbers that are no weights")
     weights = np.zeros((len(SIGNS) + 1, given.shape[1]))
     weights[[*(SIGNS.index(sign) for sign in weighed), -1]] = given
-    return Domain(known, common, weights)
+    return Domain(words, pairs, order, weights)
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
 """Is a text like those the model has learnt from, or another language, code, a table, a heap of words?
 
-No vocabulary is stored. Tables of bits say which token hashes, and which hashes of neighbours, training texts
-have in common. One hit may be chance, many are not. Words in common tell the language; neighbours in common
-tell its grammar, since shuffled sentences have the words but not the neighbours; marks and numbers tell code
-and tables. Evidence grows with the square root of the length: a short text is taken for familiar unless it is
-plainly not.
+No vocabulary is stored. A table gives each row of token hashes a class: unknown to the training texts, or one
+of 15 sorts of words that keep like company, found without supervision (Schütze, *Distributional
+part-of-speech tagging*, 1995). A table of bits says which pairs of neighbours training texts share. Unknown
+words tell another language; an order of classes and pairs that is likelier in shuffled words than in running
+text tells a heap of words; marks and numbers tell code and tables. Evidence grows with the square root of the
+length, so a short text is taken for familiar unless it is plainly not.
 """
 
 from __future__ import annotations
@@ -16,21 +17,26 @@ from numpy.typing import NDArray
 
 from copytaster.features import FORMS, Features, Featuriser, compile_lexicons
 
-BITS = 18
-"""Hashes are known by their highest bits."""
-BYTES = (1 << BITS) // 8
-
-UNKNOWN, KNOWN, COMMON, NUMBER, MARK = range(5)
-"""What a token is: a word training texts do not share, one they do, a very common one; a number; a mark."""
-TOKENS = ("unknown", "known", "common", "number", "mark")
-CELLS = 2 * len(TOKENS) ** 2
-SIGNS = (*(f"{left}-{right}{end}" for left in TOKENS for right in TOKENS for end in ("", "!")), *FORMS)
-"""What is weighed: how often each kind of token follows each (``!``: as neighbours training texts share),
-divided by the square root of the number of tokens; then signs of form."""
+TOKEN_BITS, PAIR_BITS = 16, 18
+"""Hashes are looked up by their highest bits."""
+WORDS = 16
+"""Classes of words: 0 for unknown ones, and the sorts of known ones."""
+NUMBER, STOP, COMMA, MARK = range(WORDS, WORDS + 4)
+CLASSES = WORDS + 4
+"""Classes of tokens: words, numbers, marks that end sentences, commas, other marks."""
+SIGNS = ("unknown_words", "known_words", "figures", "marks", "order", *FORMS)
+"""What is weighed: the number of each kind of token, and the evidence for the order they are in, divided by
+the square root of the number of tokens; then signs of form."""
 LONGEST_WORDS = 3.0
 """Mean word length, in fives of bytes, is cut here."""
 
-_SHIFT = np.uint64(64 - BITS)
+UNIT = 16
+READ = (1 << 13) - 1
+"""A text is judged by this many tokens of its beginning."""
+
+_GRAIN = 2.0**9
+"""Signs are rounded to such parts, weights to the square of them: sums are exact, so alike in every batch."""
+_TOKEN_SHIFT, _PAIR_SHIFT = np.uint64(64 - TOKEN_BITS), np.uint64(64 - PAIR_BITS)
 _WORD_LENGTH = SIGNS.index("word_length")
 
 
@@ -39,73 +45,114 @@ class Domain:
 
     Parameters
     ----------
-    known : ndarray of uint8, shape (2, BYTES)
-        Packed bits: the tokens, and the pairs of neighbours, that training texts share.
-    common : ndarray of uint32, shape (c,)
-        Rows of the commonest tokens.
+    words : ndarray of uint8, shape (2 ** TOKEN_BITS / 2,)
+        Classes of words by row, two to a byte, the lower half first.
+    pairs : ndarray of uint8, shape (2 ** PAIR_BITS / 8,)
+        Bits by row: which pairs of neighbours training texts share.
+    order : ndarray of int8, shape (CLASSES ** 2, 2)
+        Evidence that a class follows a class, in a pair not shared or shared, in running text rather than
+        by chance: log-odds in units of 1 / `UNIT`.
     weights : ndarray of float64, shape (len(SIGNS) + 1, k)
-        Of the signs, and last the bias, for the log-odds of each of `k` kinds of unlike text.
+        Of the signs, and last the bias, for the log-odds of each of `k` kinds of unlike text to familiar.
     """
 
     def __init__(
-        self, known: NDArray[np.uint8], common: NDArray[np.uint32], weights: NDArray[np.float64]
+        self,
+        words: NDArray[np.uint8],
+        pairs: NDArray[np.uint8],
+        order: NDArray[np.int8],
+        weights: NDArray[np.float64],
     ) -> None:
-        self.known = known
-        self.common = common
+        self.words = words
+        self.pairs = pairs
+        self.order = order
         self.weights = weights
-        bits = np.unpackbits(known, axis=1, bitorder="little")
-        self._token, self._pair = token_table(bits[0], common), bits[1]
+        self._classes = class_table(np.stack((words & 15, words >> 4), axis=1).ravel())
+        self._shared = np.unpackbits(pairs, bitorder="little")
+        self._counters = counters(order)
+        self._scaled = np.rint(weights[:-1] * _GRAIN**2) / _GRAIN**3
 
     def familiarity(self, features: Features) -> NDArray[np.float64]:
         """Return how familiar each text of a batch is, 0 to 1, shape (n,)."""
-        measured = signs(features, self._token, self._pair)
-        odds = np.zeros(len(measured))
-        for weights in self.weights.T:  # a matrix product would round differently in different batches
-            odds += np.exp(np.minimum((measured * weights[:-1]).sum(axis=1) + weights[-1], 600))
-        return 1 / (1 + odds)
+        found = signs(features, self._classes, self._shared, self._counters)
+        found *= _GRAIN
+        contrasts = np.rint(found, out=found) @ self._scaled + self.weights[-1]
+        return np.asarray(1 / (1 + np.exp(np.minimum(contrasts, 600)).sum(axis=1)))
 
 
-def signs(features: Features, token: NDArray[np.uint8], pair: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return what is weighed, shape (n, len(SIGNS)); the tables say which tokens and pairs are known."""
+def signs(
+    features: Features,
+    classes: NDArray[np.uint8],
+    shared: NDArray[np.uint8],
+    counted: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return what is weighed, shape (n, len(SIGNS)), by unpacked tables, `counted` by `counters`."""
     pointer = features.pointer
-    size = np.diff(pointer)
-    right = token.take(features.single >> _SHIFT)
-    left = np.full_like(right, MARK)
-    left[1:] = right[:-1]
-    left[pointer[:-1][size > 0]] = MARK
-    left *= len(TOKENS)
-    left += right
-    left *= 2
-    left += pair.take(features.pair >> _SHIFT)
-    cell = np.repeat(np.arange(0, len(size) * CELLS, CELLS), size)
-    cell += left
+    size = np.minimum(np.diff(pointer), READ)
+    run = np.zeros(len(features.single) + 1, np.int64)
+    np.cumsum(counted.take(steps(features, classes, shared)), out=run[1:])
+    sums = run[pointer[:-1] + size] - run[pointer[:-1]]
+    evidence = (sums + (1 << 23) & (1 << 24) - 1) - (1 << 23)
+    unknown, numbers, marks = (sums - evidence >> at & READ for at in (24, 37, 50))
+    root = np.sqrt(np.maximum(size, 1))
     out = np.empty((len(size), len(SIGNS)))
-    counts = np.bincount(cell, minlength=len(size) * CELLS).reshape(-1, CELLS)
-    np.divide(counts, np.sqrt(np.maximum(size, 1))[:, None], out=out[:, :CELLS])
-    out[:, CELLS:] = features.cues[:, : len(FORMS)]
+    for column, count in enumerate(
+        (unknown, size - unknown - numbers - marks, numbers, marks, evidence / UNIT)
+    ):
+        out[:, column] = count / root
+    out[:, -len(FORMS) :] = features.cues[:, : len(FORMS)]
     out[:, _WORD_LENGTH] = np.minimum(out[:, _WORD_LENGTH], LONGEST_WORDS)
     return out
 
 
-def rows(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return the row of the tables for each hash."""
-    return (hashes >> _SHIFT).view(np.int64)
+def counters(order: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Return for each step one number that adds up its evidence (24 bits) and three counts (13 bits each)."""
+    right = np.arange(order.size) // 2 % CLASSES
+    unknown, number, mark = (flag.astype(np.int64) for flag in (right == 0, right == NUMBER, right > NUMBER))
+    added: NDArray[np.int64] = order.ravel() + (unknown << 24) + (number << 37) + (mark << 50)
+    return added
 
 
-def token_table(known: NDArray[np.uint8], common: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """Return what a token in each row is, shape (2 ** BITS,)."""
-    table = known.copy()
-    table[common] = COMMON
-    table[_NUMBERS] = NUMBER
-    table[_MARKS] = MARK
+def steps(features: Features, classes: NDArray[np.uint8], shared: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Return the row of `Domain.order` for each token and the one before; at the start stands a full stop."""
+    right = classes.take(token_rows(features.single))
+    left = np.full(len(right), STOP, np.uint16)
+    left[1:] = right[:-1]
+    left[features.pointer[:-1][np.diff(features.pointer) > 0]] = STOP
+    left *= CLASSES
+    left += right
+    left *= 2
+    left += shared.take(pair_rows(features.pair))
+    return left
+
+
+def token_rows(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the row of each token hash."""
+    return (hashes >> _TOKEN_SHIFT).view(np.int64)
+
+
+def pair_rows(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return the row of each pair hash."""
+    return (hashes >> _PAIR_SHIFT).view(np.int64)
+
+
+def class_table(words: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the class of the token in each row, given those of words."""
+    table = words.copy()
+    for name, rows in _FIXED.items():
+        table[rows] = name
     return table
 
 
-def _plain_rows(texts: Sequence[str]) -> NDArray[np.int64]:
-    """Rows of tokens, outside quotations and inside."""
+def _rows(texts: Sequence[str]) -> NDArray[np.int64]:
+    """Return the rows of tokens, outside quotations and inside."""
     features = Featuriser(compile_lexicons({}))([*texts, *(f'"{text}' for text in texts)])
-    return np.unique(rows(features.single))
+    return np.unique(token_rows(features.single))
 
 
-_NUMBERS = _plain_rows(["1" * digits for digits in range(1, 16)])
-_MARKS = _plain_rows([chr(code) for code in range(33, 127) if not chr(code).isalnum()])
+_FIXED = {
+    NUMBER: _rows(["1" * digits for digits in range(1, 16)]),
+    MARK: _rows([chr(code) for code in range(33, 127) if not chr(code).isalnum()]),
+    STOP: np.setdiff1d(_rows([".", "!", "?"]), _rows(['"'])),
+    COMMA: np.setdiff1d(_rows([","]), _rows(['"'])),
+}

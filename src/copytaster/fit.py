@@ -23,6 +23,7 @@ from copytaster import __version__
 from copytaster.context import Context, leads_in, surroundings
 from copytaster.errors import DataError
 from copytaster.features import Featuriser, compile_lexicons, read_lexicons
+from copytaster.fit_domain import fit_domain
 from copytaster.labeled import Example, article_groups, digest, folds, label_order
 from copytaster.metrics import evaluate
 from copytaster.model import Model, softmax
@@ -158,7 +159,10 @@ def fit(
         "versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
         **(notes or {}),
     }
-    return to_model(labels, solution, temperature, manifest)
+    model = to_model(labels, solution, temperature, manifest)
+    texts, articles = [e.text for e in examples], [e.article for e in examples]
+    model.domain = fit_domain(texts, articles, featuriser(), seed)
+    return model
 
 
 def out_of_fold(examples: Sequence[Example], labels: Sequence[str]) -> NDArray[np.float64]:

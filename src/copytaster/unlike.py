@@ -1,0 +1,203 @@
+"""Texts unlike any article, to learn the border of a model's domain from: made, never collected.
+
+Shuffled words of the training texts; the Python sources of the standard library and of this package, without
+comments; tables and records made by rule; filler in a kind of Latin; and sentences in many languages and
+pieces of code written for this project (`copytaster/foreign`).
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+FOLDER = Path(__file__).with_name("foreign")
+
+_MODULES = (
+    "bisect", "cmd", "configparser", "contextlib", "copy", "csv", "fractions", "functools", "heapq",
+    "json.decoder", "queue", "random", "sched", "shutil", "string", "textwrap", "copytaster.features",
+    "copytaster.model",
+)  # fmt: skip
+
+
+def languages() -> dict[str, list[str]]:
+    """Return sentences by language: one file a language, one sentence a line."""
+    return {
+        path.stem: _lines(path) for path in sorted(FOLDER.glob("*.txt")) if path.stem not in ("code", "latin")
+    }
+
+
+def foreign(sentences: Sequence[str], random: Random) -> list[str]:
+    """Return the sentences of one language, and as many paragraphs of two to four of them."""
+    return [
+        *sentences,
+        *(" ".join(random.sample(sentences, min(random.randint(2, 4), len(sentences)))) for _ in sentences),
+    ]
+
+
+def code(random: Random, count: int = 400) -> list[str]:
+    """Return pieces of source code."""
+    pieces = []
+    for name in _MODULES:
+        pieces += _python(name)
+    pieces = random.sample(pieces, min(count, len(pieces)))
+    lines = [line for piece in pieces for line in piece.splitlines() if len(line) > 20]
+    written = "\n".join(_lines(FOLDER / "code.txt", blank=True)).split("\n\n")
+    return [*pieces, *random.sample(lines, min(count // 4, len(lines))), *written * 2]
+
+
+def tables(random: Random, count: int = 300) -> list[str]:
+    """Return tables, records and lists of numbers."""
+    makers = (_bars, _separated, _aligned, _records, _prices)
+    return [makers[i % len(makers)](random) for i in range(count)]
+
+
+def filler(random: Random, count: int = 200) -> list[str]:
+    """Return lorem ipsum."""
+    words = " ".join(_lines(FOLDER / "latin.txt")).split()
+    out = []
+    for _ in range(count):
+        sentences = []
+        for _ in range(random.randint(1, 6)):
+            some = random.choices(words, k=random.randint(5, 16))
+            if len(some) > 9:
+                some[len(some) // 2] += ","
+            sentences.append(" ".join(some).capitalize() + ".")
+        out.append(" ".join(sentences))
+    return out
+
+
+def salad(texts: Sequence[str], random: Random, count: int = 2000) -> list[str]:
+    """Return texts with their words shuffled, every other one with words of several texts."""
+    out: list[str] = []
+    for i in range(min(count, 2 * len(texts))):
+        words = random.choice(texts).split()
+        if i % 2:
+            size = random.randint(10, 60)
+            words = [word for text in random.choices(texts, k=12) for word in text.split()]
+            words = random.sample(words, min(size, len(words)))
+        random.shuffle(words)
+        if len(words) > 7:
+            out.append(" ".join(words))
+    return out
+
+
+def pieces(texts: Sequence[str], random: Random) -> list[str]:
+    """Return runs of words of every other text, some as list items or with addresses: *not* unlike them."""
+    dresses = (_plain, _plain, _with_address, _as_item)
+    out: list[str] = []
+    for text in texts[::2]:
+        words = text.split() or [""]
+        at, size = random.randrange(len(words)), random.choice((4, 10, 20))
+        out.append(random.choice(dresses)(words[at : at + random.randint(1, size)], random))
+    return out
+
+
+def _plain(words: list[str], random: Random) -> str:
+    return " ".join(words)
+
+
+def _with_address(words: list[str], random: Random) -> str:
+    name = "".join(letter for letter in random.choice(words).lower() if letter.isalnum())
+    path = "-".join(word.lower() for word in words if word.isalpha())[:40]
+    address = random.choice(
+        (f"{name}@{name}.org", f"{name}.org", f"https://www.{name}.org/{len(path)}/{path}")
+    )
+    return " ".join((*words, random.choice(("at", "to", "", ":")), address))
+
+
+def _as_item(words: list[str], random: Random) -> str:
+    mark, bold = random.choice(("-", "*", "1.", "2.", "3.")), random.randint(0, 4)
+    lead = [f"**{' '.join(words[:bold])}**"] if words[:bold] else []
+    return " ".join((mark, *lead, *words[bold:]))
+
+
+def _lines(path: Path, blank: bool = False) -> list[str]:
+    return [
+        line
+        for line in path.read_text("utf-8").splitlines()
+        if (blank or line) and not line.startswith("# W")
+    ]
+
+
+def _python(name: str) -> list[str]:
+    """Return the functions and classes of a module as code alone."""
+    try:
+        spec = importlib.util.find_spec(name)
+        tree = ast.parse(Path(spec.origin or "").read_text("utf-8")) if spec else ast.Module([], [])
+    except (OSError, ValueError, SyntaxError, ImportError):
+        return []
+    pieces = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            if ast.get_docstring(node) is not None:
+                node.body = node.body[1:] or [ast.Pass()]
+            pieces.append("\n".join(ast.unparse(node).splitlines()[:20]))
+    return pieces
+
+
+_HEADS = (
+    "Name", "Town", "Year", "Total", "Price", "Change", "Date", "Points", "Share", "Region", "Code",
+    "Count", "Rank", "Votes", "Hours", "Rate", "Size", "Class", "Won", "Lost", "Time", "Age", "Score",
+    "Team",
+)  # fmt: skip
+_CELLS = (
+    "North", "South", "East", "West", "Miller", "Okoro", "Lindqvist", "Hansen", "Total", "yes", "no",
+    "n/a", "Chapel", "Mill Lane", "Group A", "Group B", "Reds", "Blues", "Monday", "Friday", "adult",
+    "child", "open", "closed",
+)  # fmt: skip
+
+
+def _number(random: Random) -> str:
+    return random.choice(
+        (
+            f"{random.randint(0, 99)}",
+            f"{random.randint(1000, 99999):,}",
+            f"{random.uniform(0, 100):.1f}%",
+            f"${random.uniform(1, 900):.2f}",
+            f"{random.randint(1990, 2030)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}",
+            f"{random.uniform(-9, 9):+.2f}",
+        )
+    )
+
+
+def _rows(random: Random) -> list[list[str]]:
+    width = random.randint(3, 7)
+    numbers = [i > 0 and random.random() < 0.75 for i in range(width)]
+    body = [
+        [_number(random) if number else random.choice(_CELLS) for number in numbers]
+        for _ in range(random.randint(2, 8))
+    ]
+    return [random.sample(_HEADS, width), *body]
+
+
+def _bars(random: Random) -> str:
+    head, *body = _rows(random)
+    lines = ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body)]
+    return "\n".join(lines)
+
+
+def _separated(random: Random) -> str:
+    mark = random.choice(",;\t")
+    return "\n".join(mark.join(row) for row in _rows(random)[random.randint(0, 1) :])
+
+
+def _aligned(random: Random) -> str:
+    return "\n".join("  ".join(cell.ljust(10) for cell in row) for row in _rows(random))
+
+
+def _records(random: Random) -> str:
+    head, *body = _rows(random)
+    return json.dumps(
+        [dict(zip(head, row, strict=True)) for row in body[:3]], indent=random.choice((None, 1))
+    )
+
+
+def _prices(random: Random) -> str:
+    return "\n".join(
+        " ".join((*random.sample(_CELLS, 2), random.choice((".....", "-", ":", "")), _number(random)))
+        for _ in range(random.randint(3, 8))
+    )
