@@ -240,7 +240,7 @@ def test_evidence() -> None:
     ]
     assert page.blocks["text"] == [text]
     assert page.blocks["why"] == [str(found)]
-    assert "modal verbs, any+1.00" in page.text("table") and "log-odds+2.01" in page.text("table")
+    assert "modal verbs, at least one+1.00" in page.text("table") and "log-odds+2.01" in page.text("table")
 
 
 @settings(max_examples=60, deadline=None)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from copytaster.features import FORMS, MAX_CHARS, ngrams, structure
 from copytaster.model import softmax
+from copytaster.naming import UNIVERSAL, plain
 from copytaster.tokens import Tokens, fold, tokenise
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Span = tuple[int, int]
 
 _SHOWN = 12
+_WORDS, _CUES = 4, 3
+"""How many parts are listed, and how many n-grams and cues the sentence names."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,18 @@ class Explanation:
 
     def __str__(self) -> str:
         """Return one sentence for people."""
-        words = [f"'{p.name}'" for p in self.parts if p.view == "ngram" and p.contribution > 0][:4]
+        words: list[str] = []
         cues: list[str] = []
         for part in self.parts:
-            name = part.name.split(":")[0].replace("_", " ")
-            if part.view == "cue" and part.contribution > 0 and name not in cues:
-                cues.append(name)
-        evidence = "; ".join(", ".join(some) for some in (words, cues[:3]) if some)
+            name = part.name.partition(":")[0]
+            if part.contribution <= 0 or (part.view == "cue" and name in UNIVERSAL):
+                continue
+            if part.view != "ngram":
+                cues.append(plain(name))
+            elif any(map(str.isalnum, part.name)):
+                words.append(f"'{part.name.removeprefix('^')}'")
+        named = (list(dict.fromkeys(some))[:most] for some, most in ((words, _WORDS), (cues, _CUES)))
+        evidence = "; ".join(", ".join(some) for some in named if some)
         return f"{self.label} rather than {self.against}: {evidence or 'nothing in particular'}"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copytaster.features import FORMS, read_lexicons
+from copytaster.naming import plain
 from copytaster.terminal import one_line
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def strongest(model: Model, number: int) -> dict[str, dict[str, dict[str, float]
     names = model.featurise.cue_names[len(FORMS) :]
     densities = np.array([":any" not in name for name in names])
     effects = model.cues[len(FORMS) :] / np.where(densities, LENGTH, 1)[:, None]
-    cues = dict(zip((_words(name) for name in names), _against_the_others(effects), strict=True))
+    cues = dict(zip(map(plain, names), _against_the_others(effects), strict=True))
     return {
         label: {"cues": _highest(cues, k, number), "words": _highest(words, k, number)}
         for k, label in enumerate(model.labels)
@@ -90,11 +91,6 @@ def _against_the_others(contrasts: NDArray[np.float64]) -> NDArray[np.float64]:
 def _highest(signs: dict[str, NDArray[np.float64]], label: int, number: int) -> dict[str, float]:
     found = sorted(signs.items(), key=lambda item: (-item[1][label], item[0]))[:number]
     return {name: round(float(row[label]), 4) for name, row in found}
-
-
-def _words(name: str) -> str:
-    name, _, where = name.partition(":")
-    return name.replace("_", " ") + {"any": ", at least one", "": ""}.get(where, f", {where}")
 
 
 def _facts(manifest: dict[str, Any], name: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:

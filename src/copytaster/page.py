@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from copytaster import __version__
 from copytaster.annotate import Annotation
 from copytaster.article import Article
+from copytaster.naming import plain
 from copytaster.terminal import UNSAFE, visible
 from copytaster.writers import summary
 
@@ -300,7 +301,9 @@ def _table(evidence: Mapping[str, Any]) -> str:
 
 
 def _term(view: str, name: str) -> str:
-    return f"'{name}'" if view == "ngram" else name.replace("_", " ").replace(":", ", ")
+    if view != "ngram":
+        return plain(name)
+    return f"'{name[1:]}', at the start of a sentence" if name[:1] == "^" and name[1:] else f"'{name}'"
 
 
 _UNSAFE = re.compile(f"(?![\t\n\r]){UNSAFE.pattern}")
