@@ -13,8 +13,10 @@ import numpy as np
 import standoff
 
 from copytaster.artifact import DEFAULT, save
+from copytaster.errors import CopytasterError
 from copytaster.fit import Soft, fit
 from copytaster.labeled import read_labeled, select
+from copytaster.output import reserved
 
 WRITTEN = 2.0
 """Weight of a written paragraph, against 1 for a real one: few texts stand for many kinds."""
@@ -47,6 +49,15 @@ def training_set(corpora: dict[str, standoff.Paragraph]):
 @click.option("--seed", type=int, default=0, show_default=True)
 def main(output: Path, corpora: Path, seed: int) -> None:
     """Fit the default artifact."""
+    try:
+        with reserved(output):
+            build(output, corpora, seed)
+    except CopytasterError as fault:
+        raise click.ClickException(str(fault)) from None
+
+
+def build(output: Path, corpora: Path, seed: int) -> None:
+    """Fit a model, write it to `output` and say what it was made from."""
     copy = standoff.read_corpora(corpora)
     if not copy:
         click.echo(f"No texts in {corpora}: training on the written articles alone", err=True)
