@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from copytaster import inputs
 from copytaster.article import Article, from_paragraphs, segment
 from copytaster.errors import DataError, UsageError
-from copytaster.inputs import read_articles
+from copytaster.inputs import MAX_LINES, read_articles
 from copytaster.raw import Raw, shown
 
 TEXT = "The ferry was cut on Monday.\r\nThe “crew” knew nothing."
@@ -312,6 +312,31 @@ def test_too_long_articles_are_refused_in_little_memory(tmp_path: Path) -> None:
     assert [type(item) for item in found] == [Article, DataError, Article, DataError]
     assert str(found[1]) == f"{lines}:2: more than 1,000,000 bytes in one article"
     assert peak < 8_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "what"),
+    [
+        ("a.txt", b"x\n", "lines"),
+        ("a.txt", b"\r", "lines"),
+        ("a.jsonl", b"\\u2028", "lines"),
+        ("a.jsonl", b'","', "paragraphs"),
+        ("a.jsonl", b'",{},"', "objects and lists"),
+    ],
+)
+def test_too_many_parts_are_refused_in_little_memory(
+    tmp_path: Path, name: str, data: bytes, what: str
+) -> None:
+    path = tmp_path / name
+    head, tail = (b"", b"") if name == "a.txt" else (b'{"paragraphs": ["', b'"]}')
+    if what == "lines" and head:
+        head, tail = b'{"text": "', b'"}'
+    path.write_bytes(head + data * (MAX_LINES + 1) + tail)
+    tracemalloc.start()
+    assert error(path) == f"{path}{':1' if head else ''}: more than 2,000,000 {what} in one article"
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 80_000_000
 
 
 def test_limit_itself_is_allowed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from copytaster.article import Article, from_paragraphs, segment
+from copytaster.article import Article, Paragraph, from_paragraphs, segment
 from copytaster.errors import DataError, UsageError
 from copytaster.raw import MAX_BYTES, Raw, marked_codec, read_raw, shown
 
@@ -16,6 +16,10 @@ try:
     import orjson  # type: ignore[import-not-found,unused-ignore]
 except ImportError:
     orjson = None  # type: ignore[assignment,unused-ignore]
+
+MAX_LINES = 2_000_000
+"""The most lines of an article, each of which may be a paragraph and take a hundred times its bytes."""
+_BREAKS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 
 
 def read_articles(
@@ -85,10 +89,10 @@ def parse(raw: Raw, encoding: str | None = None) -> Article | DataError:
     try:
         if raw.kind == "html":
             return read_html(raw.data, raw.place, encoding)
-        text = decode(raw.data, raw.place, encoding)
         if raw.kind == "json":
-            return _article(_object(text, raw.place), raw.place)
-        return Article(raw.place, text, segment(text), {}, raw.place)
+            return _article(_object(decode(raw.data, raw.place, encoding), raw.place), raw.place)
+        text = decode(raw.data, raw.place, encoding)
+        return Article(raw.place, text, _blocks(text, raw.place), {}, raw.place)
     except DataError as fault:
         return fault
 
@@ -122,7 +126,7 @@ def read_html(data: bytes, place: str, encoding: str | None) -> Article:
             f"{place}: HTML needs more than is installed", "pip install 'copytaster[html]'"
         ) from None
     text = extract(data, place, encoding)
-    return Article(place, text, segment(text), {}, place)
+    return Article(place, text, _blocks(text, place), {}, place)
 
 
 def decode(data: bytes, place: str, encoding: str | None = None) -> str:
@@ -169,6 +173,8 @@ def _undecoded(place: str, codec: str, offset: int) -> DataError:
 
 def _object(line: str, place: str) -> dict[str, Any]:
     """Parse a line of JSONL."""
+    if len(line) > MAX_LINES and line.count("{") + line.count("[") > MAX_LINES:
+        raise _too_many(place, "objects and lists")
     try:
         value = _loads(line)
         if "\\ud" in line.lower():
@@ -226,9 +232,11 @@ def _article(value: dict[str, Any], place: str) -> Article:
     if given is None:
         if not isinstance(text, str):
             raise DataError(f"{place}: neither a string 'text' nor a list 'paragraphs'")
-        return Article(name, text, segment(text), value, place)
+        return Article(name, text, _blocks(text, place), value, place)
     if not isinstance(given, list):
         raise DataError(f"{place}: 'paragraphs' is not a list")
+    if len(given) > MAX_LINES:
+        raise _too_many(place, "paragraphs")
     paragraphs: list[str] = []
     for part in given:
         paragraph = part.get("text") if isinstance(part, dict) else part
@@ -237,3 +245,14 @@ def _article(value: dict[str, Any], place: str) -> Article:
         paragraphs.append(paragraph)
     text, blocks = from_paragraphs(paragraphs)
     return Article(name, text, blocks, value, place)
+
+
+def _blocks(text: str, place: str) -> list[Paragraph]:
+    """Cut a text into blocks, unless they would fill the memory."""
+    if len(text) > MAX_LINES and sum(map(text.count, _BREAKS)) - text.count("\r\n") > MAX_LINES:
+        raise _too_many(place, "lines")
+    return segment(text)
+
+
+def _too_many(place: str, what: str) -> DataError:
+    return DataError(f"{place}: more than {MAX_LINES:,} {what} in one article")

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from io import BytesIO
 from time import monotonic
 
 from copytaster import __version__
@@ -142,10 +143,10 @@ class Work:
                 if self.settings.save_text:
                     self._save_text(self.settings.save_text, read)
         pairs = zip(articles, self.annotator.annotate_all(articles), strict=True)
-        data = b"".join(
-            part for article, found in pairs for part in self._parts(article, self._chosen(found))
-        )
-        return Written(data, tuple(faults), len(articles))
+        written = BytesIO()  # grows in place, where parts and whole would stand in memory side by side
+        for article, found in pairs:
+            written.writelines(self._parts(article, self._chosen(found)))
+        return Written(written.getvalue(), tuple(faults), len(articles))
 
     def _parts(self, article: Article, annotations: list[Annotation]) -> Iterator[bytes]:
         """Write an article, one of very many lines in parts, lest they all stand in memory twice."""
