@@ -13,6 +13,7 @@ The texts are the paragraphs of a folder of text (`.txt`, `.md`, `.jsonl` with a
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import platform
@@ -22,12 +23,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date
 from importlib.metadata import distributions
 from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
-from typing import Any
+from threading import Thread
+from typing import Any, BinaryIO
 
 import click
 from threadpoolctl import threadpool_limits
@@ -36,9 +39,12 @@ import copytaster
 from copytaster.labeled import Example, read_labeled
 
 LABELED = Path(__file__).resolve().parent.parent / "labeled"
-PARTS = ("paragraphs", "command", "start", "memory", "training", "growth")
+PARTS = ("paragraphs", "command", "start", "memory", "training", "growth", "load")
+LONG_PARTS = ("growth", "load")
 IN_ARTICLE = 12
 """Paragraphs put into one article."""
+IN_SHORT_ARTICLE = 3
+ARTICLES = 1_000_000
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Timed = Callable[[], float]
 
@@ -103,6 +109,26 @@ def child(*arguments: object, stdin: Any = subprocess.DEVNULL) -> tuple[float, f
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit
 
 
+def resident(process: int) -> float:
+    """Return the memory that a process and its children hold now, in MB; 0 where there is no /proc."""
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    own = int(status.partition("VmRSS:")[2].split()[0]) / 1e3 if "VmRSS:" in status else 0.0
+    return own + sum(map(resident, map(int, children)))
+
+
+def feed(stream: BinaryIO, articles: Sequence[Sequence[str]], digest: Any) -> None:
+    """Write articles over and over, `ARTICLES` of them, each under an id of its own."""
+    with suppress(BrokenPipeError), stream:
+        for number, paragraphs in zip(range(ARTICLES), cycle(articles), strict=False):
+            for text in paragraphs:
+                digest.update(f"{number} {text}\n".encode())
+            stream.write(json.dumps({"id": str(number), "paragraphs": paragraphs}).encode() + b"\n")
+
+
 def take_turns(repeats: int, ours: Timed, theirs: Timed) -> tuple[float, float, float]:
     """Return the median seconds of both, and the median of their ratio (theirs by ours)."""
     pairs = [(ours(), theirs()) for _ in range(repeats)]
@@ -139,9 +165,15 @@ class Bench:
     """What the parts share."""
 
     def __init__(
-        self, texts: Callable[[], Iterator[str]], megabytes: float, repeats: int, folder: Path
+        self,
+        texts: Callable[[], Iterator[str]],
+        megabytes: float,
+        repeats: int,
+        folder: Path,
+        processors: set[int],
     ) -> None:
         self.texts, self.megabytes, self.repeats, self.folder = texts, megabytes, repeats, folder
+        self.processors = processors
         self.examples = read_labeled([LABELED])
 
     def paragraphs(self) -> None:
@@ -226,6 +258,49 @@ class Bench:
             took, peak = child(__file__, "--fit", rows)
             show(f"training on {rows:,} paragraphs", f"{took:.0f} s", "", f"{peak:,.0f} MB, under 4,000")
 
+    def load(self) -> None:
+        """A million articles through `predict -j 2`: each comes out once, in order, in flat memory."""
+        texts = [" ".join(example.text.split()) for example in self.examples]
+        articles = [texts[at : at + IN_SHORT_ARTICLE] for at in range(0, len(texts), IN_SHORT_ARTICLE)]
+        given, got = hashlib.sha256(), hashlib.sha256()
+        held: list[float] = []
+        last, count, size, began = "", 0, 0, time.monotonic()
+        pin(self.processors)
+        command = [sys.executable, "-m", "copytaster", "predict", "-", "-f", "jsonl", "-j", "2"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            feeder = Thread(target=feed, args=(process.stdin, articles, given))
+            feeder.start()
+            for line in process.stdout:
+                row = json.loads(line)
+                got.update(f"{row['id']} {row['text']}\n".encode())
+                size += len(row["text"].encode())
+                if row["id"] != last:
+                    last, count = row["id"], count + 1
+                    if count % (ARTICLES // 1000) == 0:
+                        held.append(resident(process.pid))
+            feeder.join()
+        took = time.monotonic() - began
+        pin({min(self.processors)})
+        if process.returncode or count != ARTICLES or given.digest() != got.digest():
+            raise click.ClickException(f"{count:,} of {ARTICLES:,} articles, exit code {process.returncode}")
+        early, whole = max(held[: len(held) // 10]), max(held)
+        show(
+            "articles in and out, predict -j 2",
+            f"{ARTICLES:,} and {count:,}",
+            "equal",
+            f"SHA-256 of ids and paragraphs {got.hexdigest()[:16]}, on both sides",
+        )
+        show("the same, articles a second", f"{count / took:,.0f}", "", f"{took:.0f} s, {size / 1e6:,.0f} MB")
+        ratio = whole / early if early else float("nan")
+        note = f"{whole:.0f} MB, three processes"
+        show("the same, peak memory of the whole by the first tenth", f"{ratio:.2f}x", "at most 1.2x", note)
+
+
+def pin(processors: set[int]) -> None:
+    """Keep this process, and those it starts, to some processors, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, processors)
+
 
 def fit_repeated(rows: int) -> None:
     """Fit to the labelled paragraphs over and over, each copy of an article an article of its own."""
@@ -259,7 +334,7 @@ def processor() -> str:
     "parts",
     type=click.Choice(PARTS),
     multiple=True,
-    help="May be repeated.  [default: all but growth]",
+    help="May be repeated.  [default: all but growth and load]",
 )
 @click.option(
     "--texts", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A folder of text."
@@ -273,8 +348,8 @@ def main(
     parts: tuple[str, ...], texts: Path | None, megabytes: float, repeats: int, rows: int | None
 ) -> None:
     """Print a table of ratios."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    processors = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else {0}
+    pin({min(processors)})
     if rows:
         fit_repeated(rows)
         return
@@ -284,8 +359,8 @@ def main(
     click.echo("| what | figure | bar | |\n| --- | --: | --- | --- |")
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         source = (lambda: paragraphs_of(texts)) if texts else (lambda: iter(written))
-        bench = Bench(source, megabytes, repeats, Path(folder))
-        for part in parts or PARTS[:-1]:
+        bench = Bench(source, megabytes, repeats, Path(folder), processors)
+        for part in parts or [part for part in PARTS if part not in LONG_PARTS]:
             getattr(bench, part)()
 
 
