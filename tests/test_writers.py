@@ -154,6 +154,11 @@ def test_terminal_tells_nothing_by_colour_alone() -> None:
     assert SGR.sub("", coloured) == plain
     assert "\x1b" in coloured and "opinion" in plain and "%" in plain
     assert all(columns(line) <= 80 for line in plain.splitlines())
+    text = 14 + 15 + 7
+    numbers = [
+        line[text - 4 : text - 2].strip() for line in plain.splitlines() if line[text - 2 : text] == "  "
+    ]
+    assert [int(number) for number in numbers if number] == [*range(1, len(annotations) + 1)]
 
 
 def test_summary_counts_and_finds_the_turn() -> None:

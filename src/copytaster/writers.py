@@ -216,24 +216,20 @@ class TerminalWriter:
 
     def _paragraph(self, annotation: Annotation) -> list[str]:
         codes = self._codes(annotation)
-        words = one_line(annotation.text)
-        text = wrap(words, self._width)
-        if annotation.status == "not_classified":
-            margin = " " * (self._margin + _BESIDE)
-            return [margin + self._paint(line, *codes) for line in text]
-        verdict = _verdict(annotation)
-        confidence = annotation.confidence or 0.0
-        head = self._paint(verdict + " " * (self._margin - columns(verdict)), *codes)
-        gauge = self._paint(bar(confidence), *codes)
+        number = self._paint(f"{annotation.paragraph + 1:{_NUMBER}}", "2")
         margin = " " * (self._margin + _BESIDE)
-        lines = [
-            f"{head}  {gauge} {int(confidence * 100):3}%  {text[0]}",
-            *(margin + line for line in text[1:]),
-        ]
+        head, codes_of_text = margin[: -_NUMBER - 2], codes
+        if annotation.status != "not_classified":
+            verdict, confidence = _verdict(annotation), annotation.confidence or 0.0
+            gauge = f"{bar(confidence)} {min(round(confidence * 100), 99):3}%"
+            padding = " " * (self._margin - columns(verdict))
+            head = f"{self._paint(verdict + padding, *codes)}  {self._paint(gauge, *codes)}"
+            codes_of_text = ()
+        lines = [self._paint(line, *codes_of_text) for line in wrap(one_line(annotation.text), self._width)]
         if annotation.evidence is not None:
             why = wrap(one_line(str(annotation.evidence)), self._width)
-            lines += [margin + self._paint(line, "2") for line in why]
-        return lines
+            lines += [self._paint(line, "2") for line in why]
+        return [f"{head}{number}  {lines[0]}", *(margin + line for line in lines[1:])]
 
     def _codes(self, annotation: Annotation) -> tuple[str, ...]:
         if annotation.label is not None:
@@ -241,8 +237,9 @@ class TerminalWriter:
         return ("1",) if annotation.kind == "heading" else ("2",)
 
 
-_BESIDE = 17
-"""Columns of a bar, a percentage and the spaces between them."""
+_NUMBER = 5
+_BESIDE = 15 + _NUMBER + 2
+"""Columns of a bar, a percentage, the number of a paragraph and the spaces between them."""
 
 
 def _verdict(annotation: Annotation) -> str:
