@@ -101,6 +101,12 @@ def _output(text: str, **more: Any) -> _Decorator:
     return click.option("-o", "--output", type=click.Path(), help=text, **more)
 
 
+def _number(*names: str, default: int, least: int, text: str) -> _Decorator:
+    return click.option(
+        *names, metavar="N", type=click.IntRange(least), default=default, show_default=True, help=text
+    )
+
+
 _inputs = click.argument("inputs", nargs=-1, metavar="[INPUT]...", type=click.Path(allow_dash=True))
 _labeled = click.argument("labeled", nargs=-1, metavar="[LABELED]...", type=click.Path())
 _encoding = click.option("--encoding", metavar="NAME", help="Encoding of inputs that are not UTF-8.")
@@ -144,15 +150,7 @@ def cli(context: click.Context) -> None:
 @click.option(
     "--only", metavar="LABEL", multiple=True, help="Write only paragraphs of this label. May be repeated."
 )
-@click.option(
-    "-j",
-    "--jobs",
-    metavar="N",
-    type=click.IntRange(0),
-    default=1,
-    show_default=True,
-    help="Worker processes; 0 for one a processor.",
-)
+@_number("-j", "--jobs", default=1, text="Worker processes; 0 for one a processor.", least=0)
 @click.option("--resume", is_flag=True, help="Complete what an interrupted run has left of OUT.")
 @click.option(
     "--backend",
@@ -169,14 +167,7 @@ def cli(context: click.Context) -> None:
     help="Write the text of each article, which the offsets refer to, to FOLDER.",
 )
 @_encoding
-@click.option(
-    "--max-bytes",
-    metavar="N",
-    type=click.IntRange(1),
-    default=256 << 20,
-    show_default=True,
-    help="Longest article, decompressed.",
-)
+@_number("--max-bytes", default=256 << 20, text="Longest article, decompressed.", least=1)
 @click.option("--csv-raw", is_flag=True, help="CSV as it is: no byte order mark, no guard against formulas.")
 def predict(
     inputs: tuple[str, ...],
@@ -314,14 +305,7 @@ def _meter(inputs: Sequence[str]) -> Iterator[Meter]:
 @_labeled
 @_output("Artifact to write.", metavar="MODEL", default=MODEL, show_default=True)
 @click.option("-c", "--config", metavar="CONFIG", type=click.Path(), help="TOML file of training options.")
-@click.option(
-    "--seed",
-    metavar="N",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Seed of all that is random.",
-)
+@_number("--seed", default=0, text="Seed of all that is random.", least=0)
 def train(labeled: tuple[str, ...], output: str, config: str | None, seed: int) -> None:
     """Train a model on labelled paragraphs.
 
@@ -356,14 +340,7 @@ def train(labeled: tuple[str, ...], output: str, config: str | None, seed: int) 
 @click.option("--gate", metavar="FILE", type=click.Path(), help="TOML file of figures the model must reach.")
 @click.option("--update-gates", is_flag=True, help="Raise the figures in FILE to what is measured.")
 @click.option("--allow-lower", is_flag=True, help="With --update-gates, lower them too.")
-@click.option(
-    "--errors",
-    metavar="N",
-    type=click.IntRange(0),
-    default=10,
-    show_default=True,
-    help="Show the N most confident mistakes.",
-)
+@_number("--errors", default=10, text="Show the N most confident mistakes.", least=0)
 @click.option(
     "--baseline",
     metavar="FILE|MODEL",
@@ -451,14 +428,7 @@ def evaluate(
 @click.option(
     "--suspects", is_flag=True, help="Also look for wrong labels, by models that have not seen them (slow)."
 )
-@click.option(
-    "--limit",
-    metavar="N",
-    type=click.IntRange(1),
-    default=10,
-    show_default=True,
-    help="Findings of a sort to show as text.",
-)
+@_number("--limit", default=10, text="Findings of a sort to show as text.", least=1)
 def check(labeled: tuple[str, ...], format: str, suspects: bool, limit: int) -> int:
     """Look for faults in labelled data: schema, duplicates, leakage, conflicts, agreement.
 
@@ -478,27 +448,12 @@ def check(labeled: tuple[str, ...], format: str, suspects: bool, limit: int) -> 
 
 @cli.command()
 @_inputs
-@click.option(
-    "-n",
-    "number",
-    metavar="N",
-    type=click.IntRange(1),
-    default=50,
-    show_default=True,
-    help="How many paragraphs.",
-)
+@_number("-n", "number", default=50, text="How many paragraphs.", least=1)
 @_model(_DEFAULT)
 @_reader
 @_choice("copytaster", "doccano", "label-studio", "prodigy", "csv")
 @_output("File to write.  [default: standard output]", metavar="OUT")
-@click.option(
-    "--per-article",
-    metavar="N",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="The most of one article.",
-)
+@_number("--per-article", default=3, text="The most of one article.", least=1)
 @_encoding
 def suggest(
     inputs: tuple[str, ...],
@@ -559,15 +514,7 @@ def suggest(
 @cli.command()
 @click.argument("model", required=False, metavar="[MODEL]", type=click.Path())
 @_choice("text", "json")
-@click.option(
-    "-n",
-    "number",
-    metavar="N",
-    type=click.IntRange(0),
-    default=10,
-    show_default=True,
-    help="Cues and n-grams to show of each label.",
-)
+@_number("-n", "number", default=10, text="Cues and n-grams to show of each label.", least=0)
 def inspect(model: str | None, format: str, number: int) -> None:
     """Show what a model is: its manifest, its figures, its strongest cues.
 
