@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from texts import SHAPES
 
 from copytaster.article import BLANK, CLASSIFIED, KINDS, Paragraph, from_paragraphs, segment
 from copytaster.kinds import kind_of
@@ -347,13 +348,6 @@ def test_given_paragraphs_keep_their_number_and_place(paragraphs: list[str]) -> 
     for paragraph, block in zip(paragraphs, blocks, strict=True):
         assert text[block.start : block.end] == block.text
         assert block.text in paragraph
-
-
-SHAPES = [
-    "A", "a\n", "A:\n", "#", "# ", "> ", ">\n", "> a\n>\n", "- a\n", "1.\n", "```x\n", "|\n", "a|b\n",
-    "=", "-", "[", "(", "![", "<!--", " ", "\u200b", "A\u2028", "DonateThe ", "Sign Our PetitionThe ",
-    "x\n---\n", "---\na: b\n", "cookies ", "the quick brown fox jumps over the lazy dog and runs\n",
-]  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", SHAPES)

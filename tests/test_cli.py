@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -358,6 +359,42 @@ def test_interruptions_leave_complete_lines(endless: Endless, number: signal.Sig
     assert time.monotonic() - began < 1
     assert errors == b""
     assert ids(output.decode()) == [f"a{i + 1}" for i in range(len(ids(output.decode())))]
+
+
+@pytest.fixture(scope="module")
+def giant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the path of an article of 100 MB in one paragraph."""
+    path = tmp_path_factory.mktemp("giant") / "giant.jsonl"
+    text = "The council met on \u201cTuesday\u201d and said no. " * 2_000_000
+    path.write_text(json.dumps({"text": text}, ensure_ascii=False) + "\n", "utf-8")
+    return path
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc")
+@pytest.mark.parametrize("after", [0.3, 0.6, 0.9, 1.2])
+def test_a_giant_article_does_not_hold_an_interruption_up(giant: Path, tmp_path: Path, after: float) -> None:
+    """Stop after so many seconds of the processor; others may be busy, so what follows is counted alike."""
+    output = tmp_path / "out.jsonl"
+
+    def used(process: int) -> float:
+        fields = Path(f"/proc/{process}/stat").read_text().split()
+        return sum(map(int, fields[13:15])) / os.sysconf("SC_CLK_TCK")
+
+    def all_used() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    earlier = all_used()
+    command = [sys.executable, "-m", "copytaster", "predict", str(giant), "-f", "jsonl"]
+    with output.open("wb") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.PIPE)
+    while (before := used(process.pid)) < after and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    errors = process.communicate()[1]
+    assert (process.returncode, errors) in ((143, b""), (0, b""))
+    assert all_used() - earlier - before < 1
+    assert output.read_bytes()[-1:] in (b"", b"\n")
 
 
 def test_a_reader_that_stops_reading_does_not_hold_it_up(endless: Endless) -> None:

@@ -432,6 +432,16 @@ def test_with_and_without_orjson_the_same(value: dict[str, Any], write: Any) -> 
     assert outcome(orjson) == outcome(None)
 
 
+@pytest.mark.parametrize("module", [None, inputs.orjson])
+def test_of_a_repeated_key_the_last_counts(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inputs, "orjson", module)
+    found = inputs.parse(
+        Raw("json", "a:1", b'{"id": "a", "text": "A.", "id": "b", "text": "B.", "x": 1, "x": 2}')
+    )
+    assert isinstance(found, Article)
+    assert (found.id, found.text, found.extra) == ("b", "B.", {"x": 2})
+
+
 @pytest.mark.parametrize(("line", "message"), FAULTY, ids=range(len(FAULTY)))
 def test_faulty_lines_without_orjson(line: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inputs, "orjson", None)

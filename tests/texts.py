@@ -82,3 +82,10 @@ _piece = st.one_of(st.sampled_from(NEWS), st.sampled_from(NEWS).map(" ".__add__)
 
 paragraphs = st.lists(st.one_of(_piece, _piece, _piece, _any, _ascii), max_size=25).map("".join)
 batches = st.lists(paragraphs, min_size=1, max_size=6)
+
+SHAPES = [
+    "A", "a\n", "A:\n", "#", "# ", "> ", ">\n", "> a\n>\n", "- a\n", "1.\n", "```x\n", "|\n", "a|b\n",
+    "=", "-", "[", "(", "![", "<!--", " ", "\u200b", "A\u2028", "DonateThe ", "Sign Our PetitionThe ",
+    "x\n---\n", "---\na: b\n", "cookies ", "the quick brown fox jumps over the lazy dog and runs\n",
+]  # fmt: skip
+"""What a reader that goes back and forth would stumble over, to be repeated."""
