@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -138,11 +139,19 @@ def test_workflow_evaluates_as_the_documentation_says():
     assert not re.findall(r"https?://", workflow)
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    pytest.importorskip("hatchling")
+BUILD = 'python -c \'from setuptools.build_meta import *; build_wheel("."); build_sdist(".")\''
+COMPILED = ("*.so", "*.pyd")
+
+
+@pytest.fixture(scope="module", params=["", "CC=false "], ids=["compiler", "no compiler"])
+def wheel(request, tmp_path_factory):
+    pytest.importorskip("setuptools", "77")
     folder = tmp_path_factory.mktemp("wheel")
-    done = sh(f"cd '{ROOT}' && python -m hatchling build -t wheel -d '{folder}'", folder)
+    for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    ignored = shutil.ignore_patterns(*COMPILED, "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT / "src", folder / "src", ignore=ignored)
+    done = sh(request.param + BUILD, folder)
     assert done.returncode == 0, done.stderr
     return next(folder.glob("*.whl"))
 
@@ -151,14 +160,32 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     source = ROOT / "src"
     files = (path for path in (source / "copytaster").rglob("*") if path.is_file())
-    expected = [path for path in files if "__pycache__" not in path.parts]
-    assert sorted(names) == sorted(str(path.relative_to(source)) for path in expected)
-    suffixes = {Path(name).suffix for name in names}
-    assert suffixes <= {".py", ".typed", ".txt", ".json", ".css", ".copytaster", ".md"}
+    left_out = ("__pycache__/*", "*.c", *COMPILED)
+    expected = [path for path in files if not any(map(path.match, left_out))]
+    compiled = [name for name in names if any(map(Path(name).match, COMPILED))]
+    assert sorted({*names} - {*compiled}) == sorted(str(path.relative_to(source)) for path in expected)
+    assert {name.split(".")[0] for name in compiled} <= {"copytaster/_kernel"}
+    suffixes = {Path(name).suffix for name in {*names} - {*compiled}}
+    assert suffixes <= {".py", ".pyi", ".typed", ".txt", ".json", ".css", ".copytaster", ".md"}
     assert {"copytaster/default.copytaster", "copytaster/py.typed", "copytaster/report.schema.json"} <= set(
         names
     )
     assert wheel.stat().st_size < 2_000_000
+
+
+def test_wheel_is_compiled_where_it_can_be(wheel, request):
+    compiled = any("_kernel." in name and ".pyi" not in name for name in zipfile.ZipFile(wheel).namelist())
+    if not compiled and "no compiler" not in request.node.name and shutil.which("cc") is None:
+        pytest.skip("no compiler here")
+    assert compiled == ("no compiler" not in request.node.name)
+
+
+def test_source_distribution_holds_the_source(wheel):
+    with tarfile.open(next(wheel.parent.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"setup.py", "pyproject.toml", "src/copytaster/_kernel.c", "src/copytaster/_kernel.pyi"} <= names
+    assert {"src/copytaster/default.copytaster", "src/copytaster/py.typed", "README.md", "LICENSE"} <= names
+    assert not [name for name in names if any(map(Path(name).match, COMPILED))]
 
 
 def test_wheel_needs_four_packages(wheel):

@@ -34,9 +34,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copytaster.context import Context
+from copytaster.counts import FORMS
 from copytaster.domain import CLASSES, PAIR_BITS, SIGNS, TOKEN_BITS, Domain
 from copytaster.errors import ArtifactError
-from copytaster.features import FORMS, Lexicons
+from copytaster.features import Lexicons
 from copytaster.model import Model
 
 VERSION = 1

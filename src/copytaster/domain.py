@@ -11,11 +11,15 @@ length, so a short text is taken for familiar unless it is plainly not.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from copytaster.features import FORMS, Features, Featuriser, compile_lexicons
+from copytaster.counts import FORMS
+from copytaster.features import Features, ngrams, structure
+from copytaster.tokens import tokenise
 
 TOKEN_BITS, PAIR_BITS = 16, 18
 """Hashes are looked up by their highest bits."""
@@ -67,31 +71,55 @@ class Domain:
         self.pairs = pairs
         self.order = order
         self.weights = weights
-        self._classes = class_table(np.stack((words & 15, words >> 4), axis=1).ravel())
-        self._shared = np.unpackbits(pairs, bitorder="little")
-        self._counters = counters(order)
+        self.classes = class_table(np.stack((words & 15, words >> 4), axis=1).ravel())
+        self.counters = counters(order)
         self._scaled = np.rint(weights[:-1] * _GRAIN**2) / _GRAIN**3
+
+    @cached_property
+    def _shared(self) -> NDArray[np.uint8]:
+        return np.unpackbits(self.pairs, bitorder="little")
 
     def familiarity(self, features: Features) -> NDArray[np.float64]:
         """Return how familiar each text of a batch is, 0 to 1, shape (n,)."""
-        found = signs(features, self._classes, self._shared, self._counters)
+        return self.judge(np.diff(features.pointer), self.sums(features), features.cues)
+
+    def sums(self, features: Features) -> NDArray[np.int64]:
+        """Return the function `sums` of a batch, by the tables of this domain."""
+        return sums(features, self.classes, self._shared, self.counters)
+
+    def judge(
+        self, tokens: NDArray[Any], sums: NDArray[np.int64], cues: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return how familiar texts are by what `signs` takes, 0 to 1, shape (n,)."""
+        found = signs(tokens, sums, cues)
         found *= _GRAIN
         contrasts = np.rint(found, out=found) @ self._scaled + self.weights[-1]
         return np.asarray(1 / (1 + np.exp(np.minimum(contrasts, 600)).sum(axis=1)))
 
 
-def signs(
-    features: Features,
-    classes: NDArray[np.uint8],
-    shared: NDArray[np.uint8],
-    counted: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Return what is weighed, shape (n, len(SIGNS)), by unpacked tables, `counted` by `counters`."""
-    pointer = features.pointer
-    size = np.minimum(np.diff(pointer), READ)
+def sums(
+    features: Features, classes: NDArray[np.uint8], shared: NDArray[np.uint8], counted: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return what the steps of each text add up to, shape (n,), by unpacked tables and `counters`."""
+    start, size = features.pointer[:-1], np.diff(features.pointer)
     run = np.zeros(len(features.single) + 1, np.int64)
     np.cumsum(counted.take(steps(features, classes, shared)), out=run[1:])
-    sums = run[pointer[:-1] + size] - run[pointer[:-1]]
+    return run[start + np.minimum(size, READ)] - run[start]
+
+
+def signs(tokens: NDArray[Any], sums: NDArray[np.int64], cues: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return what is weighed, shape (n, len(SIGNS)).
+
+    Parameters
+    ----------
+    tokens : ndarray of int, shape (n,)
+        How many each text has.
+    sums : ndarray of int64, shape (n,)
+        By the function of that name.
+    cues : ndarray of float32, shape (n, c)
+        Signs of form first.
+    """
+    size = np.minimum(tokens, READ).astype(np.int64)
     evidence = (sums + (1 << 23) & (1 << 24) - 1) - (1 << 23)
     unknown, numbers, marks = (sums - evidence >> at & READ for at in (24, 37, 50))
     root = np.sqrt(np.maximum(size, 1))
@@ -100,7 +128,7 @@ def signs(
         (unknown, size - unknown - numbers - marks, numbers, marks, evidence / UNIT)
     ):
         out[:, column] = count / root
-    out[:, -len(FORMS) :] = features.cues[:, : len(FORMS)]
+    out[:, -len(FORMS) :] = cues[:, : len(FORMS)]
     out[:, _WORD_LENGTH] = np.minimum(out[:, _WORD_LENGTH], LONGEST_WORDS)
     return out
 
@@ -146,8 +174,9 @@ def class_table(words: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _rows(texts: Sequence[str]) -> NDArray[np.int64]:
     """Return the rows of tokens, outside quotations and inside."""
-    features = Featuriser(compile_lexicons({}))([*texts, *(f'"{text}' for text in texts)])
-    return np.unique(token_rows(features.single))
+    tokens = tokenise([*texts, *(f'"{text}' for text in texts)])
+    single, _, _ = ngrams(tokens, structure(tokens))
+    return np.unique(token_rows(single))
 
 
 _FIXED = {

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from copytaster.features import FORMS, MAX_CHARS, ngrams, structure
+from copytaster.counts import FORMS
+from copytaster.features import MAX_CHARS, ngrams, structure
 from copytaster.model import softmax
 from copytaster.naming import UNIVERSAL, plain
 from copytaster.tokens import Tokens, fold, tokenise
@@ -124,8 +125,8 @@ def explain(model: Model, text: str, shift: NDArray[np.float64] | None = None) -
     Explanation
     """
     text = text[:MAX_CHARS]
-    features = model.featurise([text])
-    contrasts = model.score(features) + (0 if shift is None else shift)
+    tally = model.tally([text])
+    contrasts = model.score(tally) + (0 if shift is None else shift)
     scores = np.append(0.0, contrasts)
     best = int(softmax(contrasts).argmax())
     second = int(np.where(np.arange(len(scores)) == best, -np.inf, scores).argmax())
@@ -163,7 +164,7 @@ def explain(model: Model, text: str, shift: NDArray[np.float64] | None = None) -
 
     parts = [Part("ngram", name, float(value), tuple(where[name])) for name, value in sums.items()]
     lexical = _lexical_spans(model, tokens, spans)
-    on_cues = features.cues[0] * (model.cues @ contrast)
+    on_cues = tally.cues[0] * (model.cues @ contrast)
     for name, value in zip(model.featurise.cue_names, on_cues, strict=True):
         if value:
             at = () if name in FORMS else tuple(lexical.get(name.split(":")[0], ()))
@@ -200,7 +201,7 @@ def _places(text: str) -> list[int]:
 def _lexical_spans(model: Model, tokens: Tokens, spans: list[Span]) -> dict[str, list[Span]]:
     found: dict[str, list[Span]] = {}
     lexicons = model.lexicons
-    offset = np.cumsum(lexicons.fan, dtype=np.int64) - lexicons.fan
+    offset = model.featurise.offset
     for end, size, entry in zip(*model.featurise.matches(tokens), strict=True):
         for k in range(int(lexicons.fan[entry])):
             name = lexicons.names[int(lexicons.column[offset[entry] + k])]

@@ -21,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 
 from copytaster import __version__
 from copytaster.context import Context, leads_in, surroundings
+from copytaster.domain import Domain
 from copytaster.errors import DataError
 from copytaster.features import Featuriser, compile_lexicons, read_lexicons
 from copytaster.fit_domain import fit_domain
@@ -159,10 +160,9 @@ def fit(
         "versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
         **(notes or {}),
     }
-    model = to_model(labels, solution, temperature, manifest)
     texts, articles = [e.text for e in examples], [e.article for e in examples]
-    model.domain = fit_domain(texts, articles, featuriser(), seed)
-    return model
+    domain = fit_domain(texts, articles, featuriser(), seed)
+    return to_model(labels, solution, temperature, manifest, domain)
 
 
 def out_of_fold(examples: Sequence[Example], labels: Sequence[str]) -> NDArray[np.float64]:
@@ -338,7 +338,11 @@ def _figures(
 
 
 def to_model(
-    labels: tuple[str, ...], solution: Solution, temperature: float, manifest: dict[str, Any]
+    labels: tuple[str, ...],
+    solution: Solution,
+    temperature: float,
+    manifest: dict[str, Any],
+    domain: Domain | None = None,
 ) -> Model:
     """Calibrate, and round n-gram weights to 8 bits."""
     words = solution.words / temperature
@@ -351,4 +355,5 @@ def to_model(
         solution.cues / temperature,
         solution.bias / temperature,
         manifest,
+        domain,
     )

@@ -25,6 +25,7 @@ from copytaster.domain import (
     pair_rows,
     signs,
     steps,
+    sums,
     token_rows,
 )
 from copytaster.features import Features, Featuriser
@@ -99,7 +100,8 @@ def fit_domain(texts: Sequence[str], groups: Sequence[str], featurise: Featurise
     counted = counters(order)
 
     def judge(batches: list[Features], by: _Tables = whole) -> NDArray[np.float64]:
-        return np.concatenate([signs(f, *by, counted) for f in batches] or [np.empty((0, len(SIGNS)))])
+        found = [signs(np.diff(f.pointer), sums(f, *by, counted), f.cues) for f in batches]
+        return np.concatenate(found or [np.empty((0, len(SIGNS)))])
 
     inside, scarce = judge(own, apart), judge(own, thin)
     pieces = judge(_batches(unlike.pieces(sample, random), featurise), apart)

@@ -5,9 +5,8 @@ One label (the first) is the reference; every other has a contrast to it. The sc
     bias + scale * (sum of the n-gram weights) / sqrt(tokens) + cues . weights
 
 and the probabilities are the softmax of the contrasts (Hastie, Tibshirani, Friedman, *The Elements of
-Statistical Learning*, section 4.4). N-gram weights are small integers. Two contrasts share one 64-bit
-integer, so that one look-up and one running sum score both, exactly: the result does not depend on how texts
-are cut into batches.
+Statistical Learning*, section 4.4). N-gram weights are small integers, so their sums are exact: the result
+does not depend on how texts are cut into batches.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copytaster.domain import Domain
-from copytaster.features import MAX_CHARS, Features, Featuriser, Lexicons
+from copytaster.features import MAX_CHARS, Featuriser, Lexicons
+from copytaster.tally import Tallier, Tally
 
 if TYPE_CHECKING:
     from copytaster.explain import Explanation
@@ -70,7 +70,7 @@ class Model:
         self.featurise = Featuriser(lexicons)
         self._cues = np.ascontiguousarray(cues.T)
         self._shift = np.uint64(64 - (len(words) - 1).bit_length())
-        self._packed = [_pack(words[:, at : at + 2]) for at in range(0, words.shape[1], 2)]
+        self.tally = Tallier(self.featurise, words, domain)
 
     @property
     def lexicons(self) -> Lexicons:
@@ -81,7 +81,7 @@ class Model:
         """Return the contrasts of each paragraph to the first label, shape (n, K - 1)."""
         out = np.empty((len(texts), len(self.bias)))
         for part in batches(texts):
-            out[part] = self.score(self.featurise(texts[part]))
+            out[part] = self.score(self.tally(texts[part]))
         return out
 
     def in_domain(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -92,29 +92,17 @@ class Model:
         """Return what `decision_function` and `in_domain` do, for the price of one."""
         contrasts, familiar = np.empty((len(texts), len(self.bias))), np.ones(len(texts))
         for part in batches(texts):
-            features = self.featurise(texts[part])
-            contrasts[part] = self.score(features)
+            tally = self.tally(texts[part])
+            contrasts[part] = self.score(tally)
             if self.domain:
-                familiar[part] = self.domain.familiarity(features)
+                familiar[part] = self.domain.judge(tally.tokens, tally.steps, tally.cues)
         return contrasts, familiar
 
-    def score(self, features: Features) -> NDArray[np.float64]:
-        """Return the contrasts of a batch of features, shape (n, K - 1)."""
-        pointer = features.pointer
-        total = np.empty((len(pointer) - 1, 2 * len(self._packed)), np.int64)
-        single, pair = self.column(features.single), self.column(features.pair)
-        opening = self.column(features.opening)
-        for at, table in enumerate(self._packed):
-            run = np.zeros(len(single) + 1, np.int64)
-            np.cumsum(table.take(single) + table.take(pair), out=run[1:])
-            sums = run[pointer[1:]] - run[pointer[:-1]]
-            np.add.at(sums, features.opening_owner, table.take(opening))
-            low = sums.astype(np.int32)
-            total[:, 2 * at] = low
-            total[:, 2 * at + 1] = (sums - low) >> 32
-        per = self.scale / np.sqrt(np.maximum(np.diff(pointer), 1))[:, None]
-        scores = self.bias + total[:, : len(self.bias)] * per
-        cues = features.cues.astype(np.float64)
+    def score(self, tally: Tally) -> NDArray[np.float64]:
+        """Return the contrasts of a batch, shape (n, K - 1)."""
+        per = self.scale / np.sqrt(np.maximum(tally.tokens, 1))[:, None]
+        scores: NDArray[np.float64] = self.bias + tally.weights * per
+        cues = tally.cues.astype(np.float64)
         for at, weights in enumerate(self._cues):  # a matrix product would round by the size of the batch
             scores[:, at] += np.einsum("ij,j->i", cues, weights)
         return scores
@@ -170,14 +158,6 @@ def softmax(contrasts: NDArray[np.float64]) -> NDArray[np.float64]:
     np.exp(full, out=full)
     full /= full.sum(axis=1, keepdims=True)
     return full
-
-
-def _pack(columns: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Put one or two columns of small integers into one of 64 bits, the first in the lower half."""
-    packed = columns[:, 0].astype(np.int64)
-    if columns.shape[1] == 2:
-        packed += columns[:, 1].astype(np.int64) << 32
-    return packed
 
 
 __all__ = ["BATCH", "MAX_CHARS", "Model", "softmax"]

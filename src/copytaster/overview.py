@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from copytaster.features import FORMS, read_lexicons
+from copytaster.counts import FORMS
+from copytaster.features import read_lexicons
 from copytaster.naming import plain
 from copytaster.terminal import one_line
 

@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
 )
 
 from copytaster import __version__
-from copytaster.features import FORMS
+from copytaster.counts import FORMS
 from copytaster.fit import Config, featurise, featuriser, solve, to_model
 
 VIEWS = ("both", "words", "cues")

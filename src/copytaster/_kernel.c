@@ -1,0 +1,384 @@
+/* The whole numbers of copytaster/tally.py, made in one pass over each text.
+ *
+ * The numpy code says what the numbers are and stays the reference; tests hold the two together. Neither texts
+ * nor tables are trusted: what comes from them is checked before it serves as an index, sums are unsigned or
+ * too small to overflow, and nothing is written but the rows handed in and a buffer as large as a text needs.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <stdint.h>
+#include <string.h>
+
+#define MULTIPLIER UINT64_C(0x9E3779B97F4A7C15)
+#define FINISHER UINT64_C(0xFF51AFD7ED558CCD)
+#define TAIL UINT64_C(0xC2B2AE3D27D4EB4F)
+#define QUOTED UINT64_C(0xA24BAED4963EE407)
+#define OPENING UINT64_C(0x9FB21C651E98DF25)
+#define OF_TWO UINT64_C(0x632BE59BD9B4E019)
+#define OF_THREE UINT64_C(0xE220A8397B1DCDAF)
+
+enum { SPACE, WORD, DIGIT, MARK };
+enum { PAST_ED = 1, ING, LY, CAPITALISED, ALL_CAPITALS = 8, OTHER = 18, CLASSES = 34 };
+enum { SORTS_OF_TOKENS = 20, FULL_STOP = 17 };
+enum { OWN, INSIDE, AT_OPENING, PLACES };
+enum { N_TOKENS, N_OPENINGS, N_LETTERS, N_QUOTED, LEAD, CLOSE, BY_CLASS, BY_LEXICON = BY_CLASS + CLASSES };
+enum { MOST_CHARS = 1 << 16, PAD = 8 };
+
+/* What the arrays handed in hold; all but the last two are only read. */
+enum { KIND, FORM, WORDS, HASHES, FIRST, TAKEN, OFFSET, COLUMN, SORT, SHARED, STEP, ROWS, STEPS, ARRAYS };
+static const char WIDTH[ARRAYS] = {1, 1, 1, 8, 4, 1, 4, 1, 1, 1, 8, 4, 8};
+
+typedef struct {
+    Py_buffer views[ARRAYS];
+    Py_ssize_t length[ARRAYS];
+    int contrasts, lexicons, read;
+    int word_shift, slot_shift, sort_shift, pair_shift;
+} Tables;
+
+static inline uint64_t mix(uint64_t value)
+{
+    value ^= value >> 32;
+    value *= FINISHER;
+    return value ^ value >> 29;
+}
+
+static inline uint64_t join(uint64_t left, uint64_t right)
+{
+    return mix(left * MULTIPLIER + right);
+}
+
+/* Eight bytes as a little-endian number, capital letters of ASCII made small. */
+static inline uint64_t window(const uint8_t *at)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t value = 0, low, capital;
+    for (int i = 0; i < 8; i++)
+        value |= (uint64_t)at[i] << 8 * i;
+    low = value & 0x7F * each;
+    capital = (low + (0x80 - 'A') * each) & ~(low + (0x7F - 'Z') * each) & ~value & 0x80 * each;
+    return value | capital >> 2;
+}
+
+static inline uint64_t hash_of(const uint8_t *start, Py_ssize_t size, int kind)
+{
+    uint64_t value = '0';
+    if (kind != DIGIT) {
+        value = window(start);
+        if (size < 8)
+            value &= (UINT64_C(1) << 8 * size) - 1;
+        else if (size > 8)
+            value += window(start + size - 8) * TAIL;
+    }
+    return mix((value + ((uint64_t)size << 56)) * MULTIPLIER);
+}
+
+/* What a typographic character is read as; 0 if as it is. */
+static inline uint8_t plain(Py_UCS4 character)
+{
+    switch (character) {
+    case 0x2018: case 0x2019: return '\'';
+    case 0x201C: case 0x201D: return '"';
+    case 0x2013: case 0x2014: return '-';
+    case 0x2026: return '.';
+    case 0x2022: return '*';
+    case 0x200B: case 0x200D: case 0xA0: case 0xFEFF: return ' ';
+    default: return 0;
+    }
+}
+
+/* Write the first characters of a text in UTF-8, lone surrogates too, and typographic ones as plain ones. */
+static Py_ssize_t fold(PyObject *text, Py_ssize_t count, uint8_t *out)
+{
+    const int width = PyUnicode_KIND(text);
+    const void *data = PyUnicode_DATA(text);
+    uint8_t *at = out;
+    if (PyUnicode_IS_ASCII(text)) {
+        memcpy(out, data, (size_t)count);
+        return count;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        const Py_UCS4 c = PyUnicode_READ(width, data, i);
+        if (c < 0x80 || plain(c)) {
+            *at++ = c < 0x80 ? (uint8_t)c : plain(c);
+            continue;
+        }
+        if (c < 0x800)
+            *at++ = (uint8_t)(0xC0 | c >> 6);
+        else {
+            if (c < 0x10000)
+                *at++ = (uint8_t)(0xE0 | c >> 12);
+            else {
+                *at++ = (uint8_t)(0xF0 | c >> 18);
+                *at++ = (uint8_t)(0x80 | (c >> 12 & 0x3F));
+            }
+            *at++ = (uint8_t)(0x80 | (c >> 6 & 0x3F));
+        }
+        *at++ = (uint8_t)(0x80 | (c & 0x3F));
+    }
+    return at - out;
+}
+
+static inline void add_weights(int32_t *sums, const Tables *t, uint64_t one, uint64_t other)
+{
+    const int8_t *words = t->views[WORDS].buf;
+    const int8_t *a = words + (one >> t->word_shift) * (uint64_t)t->contrasts;
+    const int8_t *b = words + (other >> t->word_shift) * (uint64_t)t->contrasts;
+    for (int k = 0; k < t->contrasts; k++)
+        sums[k] += a[k] + b[k];
+}
+
+static inline void add_weight(int32_t *sums, const Tables *t, uint64_t hash)
+{
+    const int8_t *a = (const int8_t *)t->views[WORDS].buf + (hash >> t->word_shift) * (uint64_t)t->contrasts;
+    for (int k = 0; k < t->contrasts; k++)
+        sums[k] += a[k];
+}
+
+/* Count a phrase in the lexicons that hold it. */
+static inline void look_up(int32_t *counts, const Tables *t, uint64_t phrase)
+{
+    const uint8_t *taken = t->views[TAKEN].buf, *column = t->views[COLUMN].buf;
+    const uint64_t slot = phrase >> t->slot_shift, *hashes = t->views[HASHES].buf;
+    const int32_t *first = t->views[FIRST].buf, *offset = t->views[OFFSET].buf;
+    if (!(taken[slot >> 3] >> (slot & 7) & 1))
+        return;
+    for (Py_ssize_t i = first[slot]; i >= 0 && i < first[slot + 1] && i < t->length[HASHES]; i++)
+        if (hashes[i] == phrase) {
+            for (Py_ssize_t j = offset[i]; j >= 0 && j < offset[i + 1] && j < t->length[COLUMN]; j++)
+                if (column[j] < t->lexicons)
+                    counts[column[j]]++;
+            return;
+        }
+}
+
+static void tally(const Tables *t, const uint8_t *text, Py_ssize_t size, int32_t *row, int64_t *steps)
+{
+    const uint8_t *kind_of = t->views[KIND].buf, *form_of = t->views[FORM].buf;
+    const uint8_t *sort_of = t->views[SORT].buf, *shared = t->views[SHARED].buf;
+    const int64_t *step_of = t->views[STEP].buf;
+    const uint8_t *at = text, *end = text + size, *start;
+    int32_t *lexical = row + BY_LEXICON, *weights = lexical + PLACES * t->lexicons;
+    uint64_t before = 0, pair_before = 0, taken = 0; /* hashes of the token and pair before; sum of steps */
+    int left = FULL_STOP, quoted = 0;
+    int opens[3] = {0, 0, 0};   /* whether this token and those before open a sentence */
+    int reach = 4, leading = 4; /* how many marks may yet stand before the opening of a sentence, of the text */
+    int title = 0;              /* whether the token before may be shortened by a full stop: "Mr." */
+    Py_ssize_t count = 0;
+
+    for (;; count++) {
+        while (at < end && kind_of[*at] == SPACE)
+            at++;
+        if (at >= end)
+            break;
+        start = at;
+        const uint8_t first = *start;
+        const int kind = kind_of[first], capital = first >= 'A' && first <= 'Z';
+        at++;
+        if (kind == WORD)
+            while (kind_of[*at] == WORD || (*at == '\'' && kind_of[at[1]] == WORD))
+                at++;
+        else if (kind == DIGIT)
+            while (kind_of[*at] == DIGIT)
+                at++;
+        const Py_ssize_t length = at - start;
+        const uint64_t hash = hash_of(start, length, kind);
+
+        quoted ^= first == '"';
+        const int stop = first == '!' || first == '?' || first == ':' || (first == '.' && !title);
+        opens[2] = opens[1], opens[1] = opens[0];
+        opens[0] = kind != MARK && reach >= 0 && (capital || kind == DIGIT || leading >= 0);
+        reach = stop ? 3 : kind == MARK ? reach - (reach >= 0) : -1;
+        leading = kind == MARK && !stop ? leading - (leading >= 0) : -1;
+        title = capital && length <= 3;
+
+        row[N_OPENINGS] += opens[0];
+        row[N_QUOTED] += quoted;
+        if (!count)
+            row[LEAD] = first;
+        row[CLOSE] = first;
+        int class = form_of[first];
+        if (kind == WORD) {
+            row[N_LETTERS] += (int32_t)length;
+            if (capital)
+                class += CAPITALISED * !opens[0] + ALL_CAPITALS * (length > 1 && at[-1] >= 'A' && at[-1] <= 'Z');
+            if (length > 4) {
+                if (at[-1] == 'd')
+                    class += PAST_ED * (at[-2] == 'e');
+                else if (at[-1] == 'g')
+                    class += ING * (at[-2] == 'n');
+                else if (at[-1] == 'y')
+                    class += LY * (at[-2] == 'l');
+            }
+        } else if (kind == DIGIT)
+            class += length == 4 && (first == '1' || first == '2');
+        else if (quoted && (first == '?' || first == '!'))
+            class = OTHER;
+        if (class < CLASSES)
+            row[BY_CLASS + class]++;
+
+        const uint64_t plain_pair = join(before, hash), single = hash ^ (quoted ? QUOTED : 0);
+        const uint64_t pair = quoted ? join(before, single) : plain_pair;
+        add_weights(weights, t, single, pair);
+        if (opens[0])
+            add_weight(weights, t, mix(single ^ OPENING));
+        if (opens[1])
+            add_weight(weights, t, mix(pair ^ OPENING));
+
+        look_up(lexical + t->lexicons * (quoted ? INSIDE : opens[0] ? AT_OPENING : OWN), t, hash);
+        if (count > 0)
+            look_up(lexical + t->lexicons * (quoted ? INSIDE : opens[1] ? AT_OPENING : OWN), t, plain_pair ^ OF_TWO);
+        if (count > 1)
+            look_up(lexical + t->lexicons * (quoted ? INSIDE : opens[2] ? AT_OPENING : OWN), t,
+                    join(pair_before, hash) ^ OF_THREE);
+
+        if (count < t->read && t->length[STEP]) {
+            const int right = sort_of[single >> t->sort_shift];
+            const uint64_t bit = pair >> t->pair_shift;
+            const Py_ssize_t step = (left * SORTS_OF_TOKENS + right) * 2 + (shared[bit >> 3] >> (bit & 7) & 1);
+            if (step < t->length[STEP])
+                taken += (uint64_t)step_of[step];
+            left = right;
+        }
+        before = hash;
+        pair_before = plain_pair;
+    }
+    row[N_TOKENS] = (int32_t)count;
+    memcpy(steps, &taken, sizeof taken);
+}
+
+/* ---- Python's side ---- */
+
+/* Return how far to shift a hash to get one of so many rows, a power of two; 0 if they are none. */
+static int shift_to(Py_ssize_t rows)
+{
+    for (int bits = 1; bits < 32; bits++)
+        if (rows == (Py_ssize_t)1 << bits)
+            return 64 - bits;
+    return 0;
+}
+
+static int borrow(Tables *t, int array, PyObject *object)
+{
+    Py_buffer *view = &t->views[array];
+    if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS | (array < ROWS ? 0 : PyBUF_WRITABLE)) < 0)
+        return 0;
+    if (view->itemsize == WIDTH[array] && (uintptr_t)view->buf % (size_t)WIDTH[array] == 0) {
+        t->length[array] = view->len / view->itemsize;
+        return 1;
+    }
+    PyBuffer_Release(view);
+    PyErr_Format(PyExc_ValueError, "array %d has not items of %d bytes", array, WIDTH[array]);
+    return 0;
+}
+
+static int fits(Tables *t, Py_ssize_t texts)
+{
+    const Py_ssize_t *length = t->length, slots = length[FIRST] - 1;
+    if (t->contrasts < 1 || t->contrasts > 255 || t->lexicons < 0 || t->lexicons > 255)
+        return 0;
+    t->word_shift = shift_to(length[WORDS] / t->contrasts);
+    t->slot_shift = shift_to(slots);
+    t->sort_shift = shift_to(length[SORT]);
+    t->pair_shift = shift_to(8 * length[SHARED]);
+    return t->word_shift && length[WORDS] % t->contrasts == 0 && length[KIND] == 256 && length[FORM] == 256 &&
+           ((const uint8_t *)t->views[KIND].buf)[0] == SPACE && t->slot_shift && slots == 8 * length[TAKEN] &&
+           length[OFFSET] == length[HASHES] + 1 && (!length[STEP] || (t->sort_shift && t->pair_shift)) &&
+           length[STEPS] == texts && length[ROWS] == texts * (BY_LEXICON + PLACES * t->lexicons + t->contrasts);
+}
+
+static int all_texts(PyObject *texts)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(texts); i++) {
+        PyObject *text = PyTuple_GET_ITEM(texts, i);
+        if (!PyUnicode_Check(text)) {
+            PyErr_Format(PyExc_TypeError, "text %zd is no string", i);
+            return 0;
+        }
+#if PY_VERSION_HEX < 0x030C0000
+        if (PyUnicode_READY(text) < 0)
+            return 0;
+#endif
+    }
+    return 1;
+}
+
+static Py_ssize_t chars_of(PyObject *text)
+{
+    const Py_ssize_t count = PyUnicode_GET_LENGTH(text);
+    return count < MOST_CHARS ? count : MOST_CHARS;
+}
+
+static int tally_all(const Tables *t, PyObject *texts)
+{
+    const Py_ssize_t count = PyTuple_GET_SIZE(texts);
+    const int width = BY_LEXICON + PLACES * t->lexicons + t->contrasts;
+    Py_ssize_t most = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *text = PyTuple_GET_ITEM(texts, i);
+        const Py_ssize_t bytes = chars_of(text) * (PyUnicode_IS_ASCII(text) ? 1 : 4);
+        most = bytes > most ? bytes : most;
+    }
+    uint8_t *buffer = PyMem_Malloc((size_t)most + PAD);
+    if (!buffer) {
+        PyErr_NoMemory();
+        return 0;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *text = PyTuple_GET_ITEM(texts, i);
+        const Py_ssize_t size = fold(text, chars_of(text), buffer);
+        memset(buffer + size, 0, PAD);
+        tally(t, buffer, size, (int32_t *)t->views[ROWS].buf + i * width, (int64_t *)t->views[STEPS].buf + i);
+    }
+    Py_END_ALLOW_THREADS
+    PyMem_Free(buffer);
+    return 1;
+}
+
+PyDoc_STRVAR(TALLY_DOC, "tally(texts, lexicons, contrasts, read, arrays)\n--\n\nAdd the numbers of texts to rows of zeros.");
+
+static PyObject *kernel_tally(PyObject *self, PyObject *args)
+{
+    Tables t = {0};
+    PyObject *given, *arrays, *texts, *result = NULL;
+    int held = 0;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "OiiiO!", &given, &t.lexicons, &t.contrasts, &t.read, &PyTuple_Type, &arrays))
+        return NULL;
+    if (PyTuple_GET_SIZE(arrays) != ARRAYS)
+        return PyErr_Format(PyExc_ValueError, "%d arrays are needed", ARRAYS);
+    if (!(texts = PySequence_Tuple(given)))
+        return NULL;
+    while (held < ARRAYS && borrow(&t, held, PyTuple_GET_ITEM(arrays, held)))
+        held++;
+    if (held == ARRAYS && all_texts(texts)) {
+        if (!fits(&t, PyTuple_GET_SIZE(texts)))
+            PyErr_SetString(PyExc_ValueError, "the arrays do not fit together");
+        else if (tally_all(&t, texts))
+            result = Py_NewRef(Py_None);
+    }
+    while (held > 0)
+        PyBuffer_Release(&t.views[--held]);
+    Py_DECREF(texts);
+    return result;
+}
+
+static PyMethodDef METHODS[] = {{"tally", kernel_tally, METH_VARARGS, TALLY_DOC}, {NULL, NULL, 0, NULL}};
+
+static PyModuleDef_Slot SLOTS[] = {
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef MODULE = {
+    PyModuleDef_HEAD_INIT, "_kernel", "The whole numbers of copytaster.tally, faster.", 0, METHODS, SLOTS,
+    NULL, NULL, NULL,
+};
+
+PyMODINIT_FUNC PyInit__kernel(void)
+{
+    return PyModuleDef_Init(&MODULE);
+}

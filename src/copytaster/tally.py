@@ -1,0 +1,145 @@
+"""All that the model looks at in a text, whole numbers but for the cues, made by numpy or by the kernel.
+
+The kernel (`_kernel.c`) is optional: it is compiled where the package is installed with a C compiler at hand,
+reads each text once, and comes to the same numbers. What is made of them is made here, by numpy, in either
+case; so the answers are the same to the last bit. The environment variable ``COPYTASTER_KERNEL=0`` says to do
+without.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from copytaster.counts import CLASS_OF_BYTE, PLACES, TOKEN_CLASSES, Counts, cues
+from copytaster.domain import READ, Domain
+from copytaster.features import Features, Featuriser
+from copytaster.tokens import CLASSES
+
+if TYPE_CHECKING or os.environ.get("COPYTASTER_KERNEL") != "0":
+    try:
+        from copytaster import _kernel as kernel
+    except ImportError:
+        kernel = None  # type: ignore[assignment]
+else:
+    kernel = None
+
+_KINDS = np.frombuffer(CLASSES, np.uint8)
+_SINGLE = len(Counts._fields) - 2
+"""The numbers of a text that are no table: those that stand before the classes in `Counts`."""
+
+
+class Tally(NamedTuple):
+    """What a batch of `n` texts comes to.
+
+    Attributes
+    ----------
+    tokens : ndarray of int, shape (n,)
+    weights : ndarray of int, shape (n, K - 1)
+        Sums of the weights of n-grams.
+    steps : ndarray of int64, shape (n,)
+        See `copytaster.domain.sums`; zero without a domain.
+    cues : ndarray of float32, shape (n, c)
+        Columns as `Featuriser.cue_names`.
+    """
+
+    tokens: NDArray[Any]
+    weights: NDArray[Any]
+    steps: NDArray[np.int64]
+    cues: NDArray[np.float32]
+
+
+class Tallier:
+    """Makes a `Tally` of texts.
+
+    Parameters
+    ----------
+    featurise : Featuriser
+    words : ndarray of int8, shape (2 ** bits, K - 1)
+        Weights of n-grams by the highest `bits` bits of their hash.
+    domain : Domain or None
+    """
+
+    def __init__(self, featurise: Featuriser, words: NDArray[np.int8], domain: Domain | None) -> None:
+        self._featurise, self._words, self._domain = featurise, words, domain
+        self._shift = np.uint64(64 - (len(words) - 1).bit_length())
+
+    def __call__(self, texts: Sequence[str]) -> Tally:
+        """Tally at least one text, of each its first `MAX_CHARS` characters."""
+        return self.by_kernel(texts) if kernel else self.by_numpy(texts)
+
+    def by_numpy(self, texts: Sequence[str]) -> Tally:
+        """Tally texts without the kernel."""
+        features = self._featurise(texts)
+        steps = self._domain.sums(features) if self._domain else np.zeros(len(texts), np.int64)
+        return Tally(features.counts.tokens, self._sums(features), steps, features.cues)
+
+    def by_kernel(self, texts: Sequence[str]) -> Tally:
+        """Tally texts by the kernel, which has to be there."""
+        counts, weights, steps = self.count(texts)
+        return Tally(counts.tokens, weights, steps, cues(counts))
+
+    def count(self, texts: Sequence[str]) -> tuple[Counts, NDArray[np.int32], NDArray[np.int64]]:
+        """Return what the kernel counts, the sums of weights, and the steps."""
+        n, width, contrasts = len(texts), len(self._featurise.lexicons.names), self._words.shape[1]
+        ends = np.cumsum((_SINGLE, TOKEN_CLASSES, PLACES * width, contrasts))
+        rows, steps = np.zeros((n, ends[-1]), np.int32), np.zeros(n, np.int64)
+        kernel.tally(texts, width, contrasts, READ, (*self._arrays, rows, steps))
+        single, classes, lexical, weights = np.split(rows, ends[:-1], axis=1)
+        counts = Counts._make((*single.T, classes, lexical.reshape(n, PLACES, width)))
+        return counts, weights, steps
+
+    @cached_property
+    def _arrays(self) -> tuple[NDArray[Any], ...]:
+        """The tables that the kernel reads."""
+        lexicons, index, domain = self._featurise.lexicons, self._featurise.index, self._domain
+        found = (
+            (_KINDS, np.uint8),
+            (CLASS_OF_BYTE, np.uint8),
+            (self._words, np.int8),
+            (lexicons.hashes, np.uint64),
+            (index.first, np.int32),
+            (np.packbits(index.taken, bitorder="little"), np.uint8),
+            (self._featurise.offset, np.int32),
+            (lexicons.column, np.uint8),
+            (domain.classes if domain else (), np.uint8),
+            (domain.pairs if domain else (), np.uint8),
+            (domain.counters if domain else (), np.int64),
+        )
+        return tuple(np.require(array, kind, ("C", "A")) for array, kind in found)
+
+    @cached_property
+    def _packed(self) -> list[NDArray[np.int64]]:
+        """Two columns of weights to one of 64 bits, so that one look-up and one running sum serve both."""
+        return [_pack(self._words[:, at : at + 2]) for at in range(0, self._words.shape[1], 2)]
+
+    def _sums(self, features: Features) -> NDArray[np.int64]:
+        """Return the sums of the weights of n-grams, shape (n, K - 1)."""
+        pointer = features.pointer
+        total = np.empty((len(pointer) - 1, 2 * len(self._packed)), np.int64)
+        single, pair, opening = (
+            (hashes >> self._shift).view(np.int64)
+            for hashes in (features.single, features.pair, features.opening)
+        )
+        for at, table in enumerate(self._packed):
+            run = np.zeros(len(single) + 1, np.int64)
+            np.cumsum(table.take(single) + table.take(pair), out=run[1:])
+            sums = run[pointer[1:]] - run[pointer[:-1]]
+            np.add.at(sums, features.opening_owner, table.take(opening))
+            low = sums.astype(np.int32)
+            total[:, 2 * at] = low
+            total[:, 2 * at + 1] = (sums - low) >> 32
+        return total[:, : self._words.shape[1]]
+
+
+def _pack(columns: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Put one or two columns of small integers into one of 64 bits, the first in the lower half."""
+    packed = columns[:, 0].astype(np.int64)
+    if columns.shape[1] == 2:
+        packed += columns[:, 1].astype(np.int64) << 32
+    return packed
