@@ -24,6 +24,8 @@ Span = tuple[int, int]
 _SHOWN = 12
 _WORDS, _CUES = 4, 3
 """How many parts are listed, and how many n-grams and cues the sentence names."""
+_EDGES = "#^ .,;:!?()[]{}*_/-\\\"'\u2018\u2019\u201c\u201d\u2013\u2014\u2026\u2022"
+"""What an n-gram loses at its ends where the sentence names it."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,8 @@ class Explanation:
                 continue
             if part.view != "ngram":
                 cues.append(plain(name))
-            elif any(map(str.isalnum, part.name)):
-                words.append(f"'{part.name.removeprefix('^')}'")
+            elif word := part.name.strip(_EDGES):
+                words.append(f"'{word}'")
         named = (list(dict.fromkeys(some))[:most] for some, most in ((words, _WORDS), (cues, _CUES)))
         evidence = "; ".join(", ".join(some) for some in named if some)
         return f"{self.label} rather than {self.against}: {evidence or 'nothing in particular'}"
