@@ -67,7 +67,9 @@ docs: $(VENV)/.gates  ## bring outputs, tables and counts in the documentation u
 
 audit: $(VENV)/.installed  ## look for known vulnerabilities of what is installed
 	@$(INSTALL) pip-audit==2.10.1
-	$(BIN)/pip-audit --skip-editable
+	@mkdir -p build
+	@$(BIN)/python -m pip freeze --exclude-editable >build/installed.txt
+	$(BIN)/pip-audit --strict --disable-pip --no-deps --requirement build/installed.txt
 
 bench: $(VENV)/.test  ## measure speed
 	$(BIN)/python training/bench.py
