@@ -477,6 +477,15 @@ def test_a_terminal_gets_a_page_to_read(tmp_path: Path) -> None:
     assert all(len(line) <= 60 for line in plain.split("\n")[1:])
 
 
+@pytest.mark.parametrize("format", ["text", "jsonl", "csv", "html", "jsonld"])
+def test_no_format_commands_the_terminal(tmp_path: Path, format: str) -> None:
+    page = tmp_path / "page.txt"
+    page.write_text("The clerk said \x1b]0;title\x07 and \u009b31m and \u202egninepo\u2069 on Monday.\n")
+    code, output = on_a_terminal("predict", str(page), "-f", format, NO_COLOR="1")
+    assert code == 0 and "gninepo" in output
+    assert not re.search("[\x1b\x07\u009b\u202e\u2069]", output)
+
+
 def test_a_terminal_without_input_gets_a_hint() -> None:
     code, output = on_a_terminal("predict")
     assert code == 2

@@ -16,7 +16,7 @@ from copytaster.annotate import Annotation, Annotator, row
 from copytaster.article import Article, segment
 from copytaster.errors import UsageError
 from copytaster.predict import encode
-from copytaster.terminal import UNSAFE, bar, columns, one_line, visible, wrap
+from copytaster.terminal import UNSAFE, bar, columns, one_line, visible, visible_lines, wrap
 from copytaster.writers import FORMATS, CsvWriter, JsonlWriter, TerminalWriter, TextWriter, make, summary
 
 HOSTILE = (
@@ -121,6 +121,14 @@ def test_nothing_reaches_the_terminal_as_a_command(text: str, width: int, colour
     ):
         plain = SGR.sub("", written) if colour else written
         assert not UNSAFE.search(plain.replace("\n", "").replace("\t", ""))
+
+
+@given(anything)
+def test_lines_of_json_are_made_visible_and_say_the_same(text: str) -> None:
+    line = json.dumps({"text": text}, ensure_ascii=False) + "\n"
+    shown = visible_lines(line)
+    assert not UNSAFE.search(shown.replace("\n", ""))
+    assert json.loads(shown) == {"text": text}
 
 
 def test_escapes_show_what_was_there() -> None:

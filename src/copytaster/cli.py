@@ -234,7 +234,7 @@ def predict(
             raise UsageError(f"--resume cannot go on with the format {format}", "It begins anew without")
         jobs = 1
     target = open_output(output, work.digest(), resume, work.writer.independent) if output else None
-    with target or Direct(standard_output()) as sink, _meter(inputs) as meter:
+    with target or Direct(standard_output(screened=format != "text")) as sink, _meter(inputs) as meter:
         raws = read_raw(inputs, max_bytes)
         if sink.position.inputs:
             skip(raws, sink.position)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from copytaster.errors import DataError
 from copytaster.signals import SIGPIPE, Interrupted, shield
-from copytaster.terminal import visible
+from copytaster.terminal import visible, visible_lines
 
 try:
     import fcntl
@@ -195,8 +195,21 @@ class Stream:
             raise unwritable(self._name, fault) from None
 
 
-def standard_output() -> Stream:
+class Screen(Stream):
+    """A terminal: nothing that is written to it reaches it as a command."""
+
+    def write(self, data: bytes) -> None:
+        """Write complete lines of UTF-8."""
+        super().write(visible_lines(data.decode()).encode())
+
+
+def standard_output(screened: bool = True) -> Stream:
     """Return standard output.
+
+    Parameters
+    ----------
+    screened : bool
+        Whether to escape what a terminal, if it is one, would obey or hide.
 
     Raises
     ------
@@ -205,7 +218,8 @@ def standard_output() -> Stream:
     """
     if sys.stdout is None:
         raise DataError("standard output is closed")
-    return Stream(sys.stdout.fileno(), "standard output")
+    kind = Screen if screened and sys.stdout.isatty() else Stream
+    return kind(sys.stdout.fileno(), "standard output")
 
 
 def write_all(file: int, data: bytes) -> None:

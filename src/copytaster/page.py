@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from copytaster import __version__
 from copytaster.annotate import Annotation
 from copytaster.article import Article
 from copytaster.naming import plain
-from copytaster.terminal import UNSAFE, visible
+from copytaster.terminal import UNSAFE_IN_LINES, visible
 from copytaster.writers import summary
 
 COLOURS = 6
@@ -245,7 +244,7 @@ def shown(text: str) -> str:
     """
     if text.isprintable():
         return escape(text)
-    return _UNSAFE.sub(lambda found: f"<code>{visible(found[0])}</code>", escape(text))
+    return UNSAFE_IN_LINES.sub(lambda found: f"<code>{visible(found[0])}</code>", escape(text))
 
 
 def _percent(share: float) -> str:
@@ -304,6 +303,3 @@ def _term(view: str, name: str) -> str:
     if view != "ngram":
         return plain(name)
     return f"'{name[1:]}', at the start of a sentence" if name[:1] == "^" and name[1:] else f"'{name}'"
-
-
-_UNSAFE = re.compile(f"(?![\t\n\r]){UNSAFE.pattern}")

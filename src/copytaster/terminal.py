@@ -13,6 +13,8 @@ UNSAFE = re.compile(
     "\ufff9-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e007f]"
 )
 """Control characters, bidirectional and invisible ones, and halves of surrogate pairs."""
+UNSAFE_IN_LINES = re.compile(f"(?![\t\n\r]){UNSAFE.pattern}")
+"""The same but for tabs and line ends."""
 _PIECE = 1 << 16
 _PALETTE = ("36", "33", "35", "32", "34", "31")
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -39,6 +41,19 @@ def _escape(found: re.Match[str]) -> str:
     if "\udc80" <= character <= "\udcff":
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def visible_lines(text: str) -> str:
+    r"""Escape what `visible` does, but for line ends and tabs, as JSON would: ``\u001b`` for an escape.
+
+    JSON says the same after as before.
+    """
+    return UNSAFE_IN_LINES.sub(_json_escape, text)
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def one_line(text: str) -> str:
