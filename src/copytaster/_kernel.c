@@ -33,8 +33,21 @@ typedef struct {
     Py_buffer views[ARRAYS];
     Py_ssize_t length[ARRAYS];
     int contrasts, lexicons, read;
-    int word_shift, slot_shift, sort_shift, pair_shift;
+    int word_shift, slot_shift, taken_shift, sort_shift, pair_shift;
 } Tables;
+
+/* A phrase that may stand in a lexicon, and the counts of its place. */
+typedef struct {
+    uint64_t hash;
+    int32_t *counts;
+} Phrase;
+
+/* What a text of so many characters needs, which has at most as many tokens. */
+typedef struct {
+    uint8_t *bytes;   /* folded, in UTF-8, then PAD zeros */
+    uint32_t *rows;   /* of weights: the token's, the pair's, and both once more where a sentence opens */
+    Phrase *phrases;  /* of one, two and three tokens */
+} Scratch;
 
 static inline uint64_t mix(uint64_t value)
 {
@@ -87,20 +100,16 @@ static inline uint8_t plain(Py_UCS4 character)
     }
 }
 
-/* Write the first characters of a text in UTF-8, lone surrogates too, and typographic ones as plain ones. */
-static Py_ssize_t fold(PyObject *text, Py_ssize_t count, uint8_t *out)
+static inline uint8_t *encode(uint8_t *at, const int width, const void *data, Py_ssize_t count)
 {
-    const int width = PyUnicode_KIND(text);
-    const void *data = PyUnicode_DATA(text);
-    uint8_t *at = out;
-    if (PyUnicode_IS_ASCII(text)) {
-        memcpy(out, data, (size_t)count);
-        return count;
-    }
     for (Py_ssize_t i = 0; i < count; i++) {
         const Py_UCS4 c = PyUnicode_READ(width, data, i);
-        if (c < 0x80 || plain(c)) {
-            *at++ = c < 0x80 ? (uint8_t)c : plain(c);
+        if (c < 0x80) {
+            *at++ = (uint8_t)c;
+            continue;
+        }
+        if (plain(c)) {
+            *at++ = plain(c);
             continue;
         }
         if (c < 0x800)
@@ -116,123 +125,175 @@ static Py_ssize_t fold(PyObject *text, Py_ssize_t count, uint8_t *out)
         }
         *at++ = (uint8_t)(0x80 | (c & 0x3F));
     }
-    return at - out;
+    return at;
 }
 
-static inline void add_weights(int32_t *sums, const Tables *t, uint64_t one, uint64_t other)
+/* Write the first characters of a text in UTF-8, lone surrogates too, and typographic ones as plain ones. */
+static Py_ssize_t fold(PyObject *text, Py_ssize_t count, uint8_t *out)
+{
+    const void *data = PyUnicode_DATA(text);
+    if (PyUnicode_IS_ASCII(text)) {
+        memcpy(out, data, (size_t)count);
+        return count;
+    }
+    switch (PyUnicode_KIND(text)) { /* the width is a constant in each copy of the loop */
+    case PyUnicode_1BYTE_KIND: return encode(out, PyUnicode_1BYTE_KIND, data, count) - out;
+    case PyUnicode_2BYTE_KIND: return encode(out, PyUnicode_2BYTE_KIND, data, count) - out;
+    default: return encode(out, PyUnicode_4BYTE_KIND, data, count) - out;
+    }
+}
+
+/* Note a phrase if a lexicon may hold it; `places` has room for one more. */
+static inline Phrase *note(Phrase *places, const Tables *t, uint64_t hash, int32_t *counts)
+{
+    const uint8_t *taken = t->views[TAKEN].buf;
+    const uint64_t slot = hash >> t->taken_shift;
+    places->hash = hash;
+    places->counts = counts;
+    return places + (taken[slot >> 3] >> (slot & 7) & 1);
+}
+
+/* Count phrases in the lexicons that hold them. */
+static void look_up(const Tables *t, const Phrase *phrase, const Phrase *end)
+{
+    const uint8_t *column = t->views[COLUMN].buf;
+    const uint64_t *hashes = t->views[HASHES].buf;
+    const int32_t *first = t->views[FIRST].buf, *offset = t->views[OFFSET].buf;
+    for (; phrase < end; phrase++) {
+        const uint64_t slot = phrase->hash >> t->slot_shift;
+        const Py_ssize_t last = first[slot + 1] < t->length[HASHES] ? first[slot + 1] : t->length[HASHES];
+        Py_ssize_t i = first[slot];
+        while (i >= 0 && i < last && hashes[i] < phrase->hash)
+            i++;
+        if (i < 0 || i >= last || hashes[i] != phrase->hash)
+            continue;
+        const Py_ssize_t stop = offset[i + 1] < t->length[COLUMN] ? offset[i + 1] : t->length[COLUMN];
+        for (Py_ssize_t j = offset[i]; j >= 0 && j < stop; j++)
+            if (column[j] < t->lexicons)
+                phrase->counts[column[j]]++;
+    }
+}
+
+/* Add up rows of weights, all at once, since most of the time goes into waiting for them. */
+static void add_weights(const Tables *t, const uint32_t *row, const uint32_t *end, int32_t *sums)
 {
     const int8_t *words = t->views[WORDS].buf;
-    const int8_t *a = words + (one >> t->word_shift) * (uint64_t)t->contrasts;
-    const int8_t *b = words + (other >> t->word_shift) * (uint64_t)t->contrasts;
-    for (int k = 0; k < t->contrasts; k++)
-        sums[k] += a[k] + b[k];
-}
-
-static inline void add_weight(int32_t *sums, const Tables *t, uint64_t hash)
-{
-    const int8_t *a = (const int8_t *)t->views[WORDS].buf + (hash >> t->word_shift) * (uint64_t)t->contrasts;
-    for (int k = 0; k < t->contrasts; k++)
-        sums[k] += a[k];
-}
-
-/* Count a phrase in the lexicons that hold it. */
-static inline void look_up(int32_t *counts, const Tables *t, uint64_t phrase)
-{
-    const uint8_t *taken = t->views[TAKEN].buf, *column = t->views[COLUMN].buf;
-    const uint64_t slot = phrase >> t->slot_shift, *hashes = t->views[HASHES].buf;
-    const int32_t *first = t->views[FIRST].buf, *offset = t->views[OFFSET].buf;
-    if (!(taken[slot >> 3] >> (slot & 7) & 1))
-        return;
-    for (Py_ssize_t i = first[slot]; i >= 0 && i < first[slot + 1] && i < t->length[HASHES]; i++)
-        if (hashes[i] == phrase) {
-            for (Py_ssize_t j = offset[i]; j >= 0 && j < offset[i + 1] && j < t->length[COLUMN]; j++)
-                if (column[j] < t->lexicons)
-                    counts[column[j]]++;
-            return;
+    if (t->contrasts == 2) {
+        int32_t one = 0, two = 0;
+        for (; row < end; row++) {
+            one += words[2 * (size_t)*row];
+            two += words[2 * (size_t)*row + 1];
         }
+        sums[0] = one;
+        sums[1] = two;
+    } else
+        for (; row < end; row++)
+            for (int k = 0; k < t->contrasts; k++)
+                sums[k] += words[(size_t)*row * (size_t)t->contrasts + (size_t)k];
 }
 
-static void tally(const Tables *t, const uint8_t *text, Py_ssize_t size, int32_t *row, int64_t *steps)
+static inline int is_capital(uint8_t byte)
+{
+    return byte >= 'A' && byte <= 'Z';
+}
+
+/* The class of a word, as far as it tells more than its first byte. */
+static inline int manner(const uint8_t *start, const uint8_t *end, int capital, int opens)
+{
+    int class = 0;
+    if (capital)
+        class = (opens ? 0 : CAPITALISED) + (end - start > 1 && is_capital(end[-1]) ? ALL_CAPITALS : 0);
+    if (end - start > 4) {
+        if (end[-1] == 'd' && end[-2] == 'e')
+            class += PAST_ED;
+        else if (end[-1] == 'g' && end[-2] == 'n')
+            class += ING;
+        else if (end[-1] == 'y' && end[-2] == 'l')
+            class += LY;
+    }
+    return class;
+}
+
+static void tally(const Tables *t, const Scratch *scratch, Py_ssize_t size, int32_t *row, int64_t *steps)
 {
     const uint8_t *kind_of = t->views[KIND].buf, *form_of = t->views[FORM].buf;
     const uint8_t *sort_of = t->views[SORT].buf, *shared = t->views[SHARED].buf;
     const int64_t *step_of = t->views[STEP].buf;
-    const uint8_t *at = text, *end = text + size, *start;
-    int32_t *lexical = row + BY_LEXICON, *weights = lexical + PLACES * t->lexicons;
+    const int word_shift = t->word_shift;
+    const int32_t read = t->length[STEP] ? t->read : 0;
+    const uint8_t *at = scratch->bytes, *end = at + size, *start;
+    uint32_t *rows = scratch->rows;
+    Phrase *phrases = scratch->phrases;
+    int32_t *lexical = row + BY_LEXICON;
+    int32_t *places[PLACES] = {lexical, lexical + t->lexicons, lexical + 2 * t->lexicons};
+    int32_t count = 0, openings = 0, letters = 0, quoted_tokens = 0;
     uint64_t before = 0, pair_before = 0, taken = 0; /* hashes of the token and pair before; sum of steps */
-    int left = FULL_STOP, quoted = 0;
-    int opens[3] = {0, 0, 0};   /* whether this token and those before open a sentence */
+    int left = FULL_STOP, quoted = 0, first = 0;
+    int opens = 0, opened = 0, opened_before = 0; /* whether this token, and the two before, open a sentence */
     int reach = 4, leading = 4; /* how many marks may yet stand before the opening of a sentence, of the text */
     int title = 0;              /* whether the token before may be shortened by a full stop: "Mr." */
-    Py_ssize_t count = 0;
 
     for (;; count++) {
-        while (at < end && kind_of[*at] == SPACE)
+        while (kind_of[*at] == SPACE && at < end)
             at++;
         if (at >= end)
             break;
-        start = at;
-        const uint8_t first = *start;
-        const int kind = kind_of[first], capital = first >= 'A' && first <= 'Z';
-        at++;
-        if (kind == WORD)
-            while (kind_of[*at] == WORD || (*at == '\'' && kind_of[at[1]] == WORD))
-                at++;
-        else if (kind == DIGIT)
-            while (kind_of[*at] == DIGIT)
-                at++;
-        const Py_ssize_t length = at - start;
-        const uint64_t hash = hash_of(start, length, kind);
-
-        quoted ^= first == '"';
-        const int stop = first == '!' || first == '?' || first == ':' || (first == '.' && !title);
-        opens[2] = opens[1], opens[1] = opens[0];
-        opens[0] = kind != MARK && reach >= 0 && (capital || kind == DIGIT || leading >= 0);
-        reach = stop ? 3 : kind == MARK ? reach - (reach >= 0) : -1;
-        leading = kind == MARK && !stop ? leading - (leading >= 0) : -1;
-        title = capital && length <= 3;
-
-        row[N_OPENINGS] += opens[0];
-        row[N_QUOTED] += quoted;
+        start = at++;
+        first = *start;
         if (!count)
             row[LEAD] = first;
-        row[CLOSE] = first;
+        const int kind = kind_of[first];
         int class = form_of[first];
+        opened_before = opened, opened = opens;
         if (kind == WORD) {
-            row[N_LETTERS] += (int32_t)length;
-            if (capital)
-                class += CAPITALISED * !opens[0] + ALL_CAPITALS * (length > 1 && at[-1] >= 'A' && at[-1] <= 'Z');
-            if (length > 4) {
-                if (at[-1] == 'd')
-                    class += PAST_ED * (at[-2] == 'e');
-                else if (at[-1] == 'g')
-                    class += ING * (at[-2] == 'n');
-                else if (at[-1] == 'y')
-                    class += LY * (at[-2] == 'l');
-            }
-        } else if (kind == DIGIT)
-            class += length == 4 && (first == '1' || first == '2');
-        else if (quoted && (first == '?' || first == '!'))
-            class = OTHER;
+            while (kind_of[*at] == WORD || (*at == '\'' && kind_of[at[1]] == WORD))
+                at++;
+            const int capital = is_capital(*start);
+            opens = reach >= 0 && (capital || leading >= 0);
+            reach = leading = -1;
+            title = capital && at - start <= 3;
+            letters += (int32_t)(at - start);
+            class += manner(start, at, capital, opens);
+        } else if (kind == DIGIT) {
+            while (kind_of[*at] == DIGIT)
+                at++;
+            opens = reach >= 0;
+            reach = leading = -1;
+            title = 0;
+            class += at - start == 4 && (first == '1' || first == '2');
+        } else {
+            const int stop = first == '!' || first == '?' || first == ':' || (first == '.' && !title);
+            opens = 0;
+            reach = stop ? 3 : reach - (reach >= 0);
+            leading = stop ? -1 : leading - (leading >= 0);
+            title = 0;
+            quoted ^= first == '"';
+            if (quoted && (first == '?' || first == '!'))
+                class = OTHER;
+        }
         if (class < CLASSES)
             row[BY_CLASS + class]++;
+        openings += opens;
+        quoted_tokens += quoted;
 
-        const uint64_t plain_pair = join(before, hash), single = hash ^ (quoted ? QUOTED : 0);
-        const uint64_t pair = quoted ? join(before, single) : plain_pair;
-        add_weights(weights, t, single, pair);
-        if (opens[0])
-            add_weight(weights, t, mix(single ^ OPENING));
-        if (opens[1])
-            add_weight(weights, t, mix(pair ^ OPENING));
+        const uint64_t hash = hash_of(start, at - start, kind), plain_pair = join(before, hash);
+        const uint64_t single = quoted ? hash ^ QUOTED : hash, pair = quoted ? join(before, single) : plain_pair;
+        rows[0] = (uint32_t)(single >> word_shift);
+        rows[1] = (uint32_t)(pair >> word_shift);
+        rows += 2;
+        if (opens)
+            *rows++ = (uint32_t)(mix(single ^ OPENING) >> word_shift);
+        if (opened)
+            *rows++ = (uint32_t)(mix(pair ^ OPENING) >> word_shift);
 
-        look_up(lexical + t->lexicons * (quoted ? INSIDE : opens[0] ? AT_OPENING : OWN), t, hash);
+        phrases = note(phrases, t, hash, places[quoted ? INSIDE : opens ? AT_OPENING : OWN]);
         if (count > 0)
-            look_up(lexical + t->lexicons * (quoted ? INSIDE : opens[1] ? AT_OPENING : OWN), t, plain_pair ^ OF_TWO);
+            phrases = note(phrases, t, plain_pair ^ OF_TWO, places[quoted ? INSIDE : opened ? AT_OPENING : OWN]);
         if (count > 1)
-            look_up(lexical + t->lexicons * (quoted ? INSIDE : opens[2] ? AT_OPENING : OWN), t,
-                    join(pair_before, hash) ^ OF_THREE);
+            phrases = note(phrases, t, join(pair_before, hash) ^ OF_THREE,
+                           places[quoted ? INSIDE : opened_before ? AT_OPENING : OWN]);
 
-        if (count < t->read && t->length[STEP]) {
+        if (count < read) {
             const int right = sort_of[single >> t->sort_shift];
             const uint64_t bit = pair >> t->pair_shift;
             const Py_ssize_t step = (left * SORTS_OF_TOKENS + right) * 2 + (shared[bit >> 3] >> (bit & 7) & 1);
@@ -243,8 +304,14 @@ static void tally(const Tables *t, const uint8_t *text, Py_ssize_t size, int32_t
         before = hash;
         pair_before = plain_pair;
     }
-    row[N_TOKENS] = (int32_t)count;
+    row[N_TOKENS] = count;
+    row[N_OPENINGS] = openings;
+    row[N_LETTERS] = letters;
+    row[N_QUOTED] = quoted_tokens;
+    row[CLOSE] = first;
     memcpy(steps, &taken, sizeof taken);
+    add_weights(t, scratch->rows, rows, lexical + PLACES * t->lexicons);
+    look_up(t, scratch->phrases, phrases);
 }
 
 /* ---- Python's side ---- */
@@ -279,10 +346,11 @@ static int fits(Tables *t, Py_ssize_t texts)
         return 0;
     t->word_shift = shift_to(length[WORDS] / t->contrasts);
     t->slot_shift = shift_to(slots);
+    t->taken_shift = shift_to(8 * length[TAKEN]);
     t->sort_shift = shift_to(length[SORT]);
     t->pair_shift = shift_to(8 * length[SHARED]);
     return t->word_shift && length[WORDS] % t->contrasts == 0 && length[KIND] == 256 && length[FORM] == 256 &&
-           ((const uint8_t *)t->views[KIND].buf)[0] == SPACE && t->slot_shift && slots == 8 * length[TAKEN] &&
+           ((const uint8_t *)t->views[KIND].buf)[0] == SPACE && t->slot_shift && t->taken_shift &&
            length[OFFSET] == length[HASHES] + 1 && (!length[STEP] || (t->sort_shift && t->pair_shift)) &&
            length[STEPS] == texts && length[ROWS] == texts * (BY_LEXICON + PLACES * t->lexicons + t->contrasts);
 }
@@ -313,27 +381,31 @@ static int tally_all(const Tables *t, PyObject *texts)
 {
     const Py_ssize_t count = PyTuple_GET_SIZE(texts);
     const int width = BY_LEXICON + PLACES * t->lexicons + t->contrasts;
-    Py_ssize_t most = 0;
+    size_t most = 0;
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *text = PyTuple_GET_ITEM(texts, i);
-        const Py_ssize_t bytes = chars_of(text) * (PyUnicode_IS_ASCII(text) ? 1 : 4);
-        most = bytes > most ? bytes : most;
+        const size_t chars = (size_t)chars_of(PyTuple_GET_ITEM(texts, i));
+        most = chars > most ? chars : most;
     }
-    uint8_t *buffer = PyMem_Malloc((size_t)most + PAD);
-    if (!buffer) {
+    /* One phrase more than there can be, since `note` writes before it asks. */
+    Scratch scratch = {PyMem_Malloc(4 * most + PAD), PyMem_Malloc((4 * most + 1) * sizeof(uint32_t)),
+                       PyMem_Malloc((3 * most + 1) * sizeof(Phrase))};
+    const int good = scratch.bytes && scratch.rows && scratch.phrases;
+    if (!good)
         PyErr_NoMemory();
-        return 0;
+    else {
+        Py_BEGIN_ALLOW_THREADS
+        for (Py_ssize_t i = 0; i < count; i++) {
+            PyObject *text = PyTuple_GET_ITEM(texts, i);
+            const Py_ssize_t size = fold(text, chars_of(text), scratch.bytes);
+            memset(scratch.bytes + size, 0, PAD);
+            tally(t, &scratch, size, (int32_t *)t->views[ROWS].buf + i * width, (int64_t *)t->views[STEPS].buf + i);
+        }
+        Py_END_ALLOW_THREADS
     }
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *text = PyTuple_GET_ITEM(texts, i);
-        const Py_ssize_t size = fold(text, chars_of(text), buffer);
-        memset(buffer + size, 0, PAD);
-        tally(t, buffer, size, (int32_t *)t->views[ROWS].buf + i * width, (int64_t *)t->views[STEPS].buf + i);
-    }
-    Py_END_ALLOW_THREADS
-    PyMem_Free(buffer);
-    return 1;
+    PyMem_Free(scratch.bytes);
+    PyMem_Free(scratch.rows);
+    PyMem_Free(scratch.phrases);
+    return good;
 }
 
 PyDoc_STRVAR(TALLY_DOC, "tally(texts, lexicons, contrasts, read, arrays)\n--\n\nAdd the numbers of texts to rows of zeros.");

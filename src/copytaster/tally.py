@@ -103,7 +103,7 @@ class Tallier:
             (CLASS_OF_BYTE, np.uint8),
             (self._words, np.int8),
             (lexicons.hashes, np.uint64),
-            (index.first, np.int32),
+            (index.first[::4], np.int32),
             (np.packbits(index.taken, bitorder="little"), np.uint8),
             (self._featurise.offset, np.int32),
             (lexicons.column, np.uint8),
