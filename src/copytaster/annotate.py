@@ -200,10 +200,9 @@ class Annotator:
         found = []
         for article in articles:
             name, annotations = article.id, []
-            for i, p in enumerate(article.paragraphs):
-                kind = p.kind
-                verdict = next(verdicts) if kind in CLASSIFIED else (*_NO_VERDICT, p.text, None)
-                annotations.append(new(Annotation, (name, i, p.start, p.end, kind, *verdict)))
+            for i, (kind, start, end, text) in enumerate(article.paragraphs):
+                verdict = next(verdicts) if kind in CLASSIFIED else (*_NO_VERDICT, text, None)
+                annotations.append(new(Annotation, (name, i, start, end, kind, *verdict)))
             found.append(annotations)
         return found
 
@@ -226,7 +225,7 @@ class Annotator:
             map((*self.labels, None).__getitem__, label.tolist()),
             map(STATUSES.__getitem__, status.tolist()),
             confidence.tolist(),
-            [dict(zip(self.labels, row, strict=True)) for row in probabilities.tolist()],
+            map(dict, map(zip, repeat(self.labels), probabilities.tolist())),
             texts,
             map(self.model.explain, texts, shift) if self.explain else repeat(None, len(texts)),
             strict=True,

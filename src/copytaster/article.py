@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from copytaster.glued import REACH, SEAM, button_end, heading_end
 from copytaster.kinds import (
@@ -21,14 +21,14 @@ from copytaster.kinds import (
     is_running,
     is_title,
     kind_of,
+    odd_kind,
 )
 
 KINDS = ("body", "list-item", "heading", "furniture")
 CLASSIFIED = ("body", "list-item")
 
 
-@dataclass(frozen=True, slots=True)
-class Paragraph:
+class Paragraph(NamedTuple):
     """One block of an article.
 
     Attributes
@@ -112,9 +112,20 @@ def segment(text: str) -> list[Paragraph]:
     raws = text.splitlines(keepends=True)
     lines = [raw.strip(BLANK) for raw in raws]
     offsets = [0, *accumulate(map(len, raws))]
-    enclosed = {} if _ENCLOSING.isdisjoint([line[:3] for line in lines]) else _enclosed(lines)
+    enclosed = _enclosed(lines) if any(mark in text for mark in _ENCLOSING) else {}
     column = _column(lines)
     blocks: list[Paragraph] = []
+    new = tuple.__new__  # a fraction of the time that Paragraph(...) takes
+
+    def alone(i: int) -> bool:
+        """Tell whether a line neither bears marks nor has a line after it, so that it is a block."""
+        return (
+            (i + 1 == len(lines) or not lines[i + 1])
+            and lines[i][0] not in "#>|"
+            and lines[i][-1] not in "#=-*_"
+            and i not in enclosed
+        )
+
     i = 0
     while i < len(lines):
         line = lines[i]
@@ -124,9 +135,14 @@ def segment(text: str) -> list[Paragraph]:
         start = offsets[i]
         if not raws[i].startswith(line):
             start += raws[i].index(line)
-        plain = len(line) > LONG and is_running(line)
-        if plain and not (SEAM.search(line, 0, REACH) and button_end(line)[0]):
-            blocks.append(Paragraph("body", start, start + len(line), line))
+        running = is_running(line)
+        if running and len(line) > LONG:
+            parted = SEAM.search(line, 0, REACH) and button_end(line)[0]
+        else:
+            parted = not alone(i) or (SEAM.search(line, 0, REACH) and not is_item(line))
+        if not parted:
+            kind = "body" if running else odd_kind(line)
+            blocks.append(new(Paragraph, (kind, start, start + len(line), line)))
             i += 1
             continue
         if i in enclosed:
@@ -336,7 +352,7 @@ def _in_context(blocks: list[Paragraph], text: str) -> list[Paragraph]:
         title, following = blocks[:2]
         asks = title.text[-1] in "?!" and len(title.text) <= SHORT and following.kind not in CLASSIFIED
         if title.kind == "body" and (is_title(title.text) or (asks and not is_ask(title.text))):
-            blocks[0] = replace(title, kind="heading")
+            blocks[0] = title._replace(kind="heading")
     introduced = [
         i + 1 for i, block in enumerate(blocks) if block.text[-1] == ":" and block.kind != "furniture"
     ]
@@ -346,7 +362,7 @@ def _in_context(blocks: list[Paragraph], text: str) -> list[Paragraph]:
             while j < len(blocks) and _is_bare_item(blocks[j], text):
                 j += 1
             if j > i + 1:
-                blocks[i:j] = [replace(item, kind="list-item") for item in blocks[i:j]]
+                blocks[i:j] = [item._replace(kind="list-item") for item in blocks[i:j]]
     return blocks
 
 

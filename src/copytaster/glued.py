@@ -67,6 +67,9 @@ def button_end(text: str, start: int = 0) -> tuple[int, str]:
         label = _CAMEL.sub(" ", text[start:border])
         words = label.casefold().split()
         following = text[border : border + REACH].split(None, 1)[0]
+        opens = following[0] in '“"‘«' or following.rstrip(",:") in _OPENERS
+        if not opens and words[-1] not in _BUTTON_ENDS and not is_stock(label):
+            continue
         if is_furniture(label) and not label[-1].isdigit():
             shared = _CAMEL.split(following, maxsplit=1)[0].casefold() in SHARE
             kind, certain = "furniture", len(words) > 1 and is_stock(label) and not shared
@@ -76,7 +79,7 @@ def button_end(text: str, start: int = 0) -> tuple[int, str]:
             kind, certain = "heading", False
         else:
             continue
-        if certain or following[0] in '“"‘«' or following.rstrip(",:") in _OPENERS:
+        if certain or opens:
             return border, kind
     return start, "body"
 

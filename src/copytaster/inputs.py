@@ -177,7 +177,7 @@ def _object(line: str, place: str) -> dict[str, Any]:
         raise _too_many(place, "objects and lists")
     try:
         value = _loads(line)
-        if "\\ud" in line.lower():
+        if "\\ud" in line or "\\uD" in line:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise DataError(f"{place}: half of a surrogate pair") from None
@@ -207,7 +207,7 @@ def _loads(line: str) -> Any:
                 for name, part in value.items()
             ):
                 return value
-    return json.loads(line, parse_constant=_refuse, parse_float=_finite)
+    return _decode(line)
 
 
 def _refuse(number: str) -> NoReturn:
@@ -217,6 +217,9 @@ def _refuse(number: str) -> NoReturn:
 def _finite(number: str) -> float:
     value = float(number)
     return value if math.isfinite(value) else _refuse(number)
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode
 
 
 def _article(value: dict[str, Any], place: str) -> Article:

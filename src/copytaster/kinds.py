@@ -101,6 +101,7 @@ _CAPTION_CREDIT = re.compile(
     r"|(?:\bPhoto(?:graph)?s?|\bImage|\bPicture|\bCredit)(?:\s+by|\s+courtesy\s+of|\s*:)\s+[A-Z][^.!?]*"
     r"|\bGetty\s+Images|[a-z]/(?:AP|AFP|EPA|Reuters|Getty))\)?$"
 )
+_CREDITED = re.compile("Photo|Image|Picture|Credit|/")  # one of which every other such end holds
 # First words by which a line that closes as a sentence may yet be a credit, a label or a notice of the site.
 _SUSPECTS = word_set("""
     photo photos photograph photographs video videos image images picture pictures illustration
@@ -159,6 +160,9 @@ _REQUEST_INSIDE = re.compile(
     r"|(?:click|tickets) here)\b",
     re.IGNORECASE,
 )
+_REQUEST = re.compile("please|us|sign|register|donate|here|subscribe")  # every such request holds one
+_STOP = re.compile(r"[.!?]")  # every end of a sentence inside a text holds one
+_FIGURE = re.compile(r"[\d.@/]")  # every contact holds one
 _LETTER = word_set(
     "dear hi hello hey yours sincerely regards cheers thanks thank best warmly solidarity faithfully"
 )
@@ -183,7 +187,8 @@ def is_running(text: str) -> bool:
 
 def is_ended(text: str) -> bool:
     """Tell whether a text closes as a sentence does."""
-    return _ENDED.search(text[-40:]) is not None
+    last = text[-1:]
+    return last in SENTENCE_ENDS if last.isalnum() else _ENDED.search(text[-40:]) is not None
 
 
 def is_item(text: str) -> bool:
@@ -244,15 +249,17 @@ def is_furniture(text: str) -> bool:
         return True
     if len(text) > SHORT:
         return False
-    words = _WORD.findall(folded)
-    if SHARE.issuperset(words) or (_META.issuperset(words) and any(c.isdigit() for c in folded)):
-        return True
+    first = _WORD.search(folded)
+    if first is None or first[0] in SHARE or first[0] in _META:
+        words = _WORD.findall(folded)
+        if SHARE.issuperset(words) or (_META.issuperset(words) and any(c.isdigit() for c in folded)):
+            return True
     if is_ended(text):
         return False
     parts = [part for part in _ROW.split(plain) if part.strip()]
     if len(parts) > 1 and all(len(part.split()) <= 5 for part in parts) and not _CONTACT.search(plain):
         return True
-    if _DASHED_NAME.match(plain) or (words[0] == "by" and is_titled(plain[3:])):
+    if _DASHED_NAME.match(plain) or (first and first[0] == "by" and is_titled(plain[3:])):
         return True
     dated = _DASH.split(plain)[-1]
     if (
@@ -261,7 +268,10 @@ def is_furniture(text: str) -> bool:
         and _META.issuperset(_WORD.findall(dated.casefold()))
     ):
         return True
-    return plain.endswith(",") and len(words) <= 5 and not _LETTER.isdisjoint(words)
+    if not plain.endswith(","):
+        return False
+    words = _WORD.findall(folded)
+    return len(words) <= 5 and not _LETTER.isdisjoint(words)
 
 
 def kind_of(text: str) -> str:
@@ -276,14 +286,17 @@ def kind_of(text: str) -> str:
     -------
     {"body", "list-item", "heading", "furniture"}
     """
-    if is_running(text):
-        return "body"
+    return "body" if is_running(text) else odd_kind(text)
+
+
+def odd_kind(text: str) -> str:
+    """Find what `kind_of` does for a text that is not `is_running`."""
     quoted = text.startswith(">")
     if quoted:
         text = text.lstrip(QUOTE_MARKS)
     if not _ALNUM.search(text) or text.startswith(("|", "```", "~~~")):
         return "furniture"
-    item = _ITEM.match(text)
+    item = None if text[:4].isalpha() else _ITEM.match(text)
     if item:
         words = _WORD.findall(text[item.end() :].casefold()) if len(text) < SENTENCE else []
         return "furniture" if words and SHARE.issuperset(words) else "list-item"
@@ -291,17 +304,20 @@ def kind_of(text: str) -> str:
         return "body"
     cookies = "ookie" in text and _COOKIES.search(text) and _SITE_VOICE.search(text)
     ended = is_ended(text)
-    if (
-        cookies
-        or (not ended and _CAPTION_CREDIT.search(text, max(0, len(text) - LONG)))
-        or is_furniture(text)
-    ):
+    if cookies or (not ended and _is_credited(text)) or is_furniture(text):
         return "furniture"
     if quoted:
         return "heading" if text.startswith("#") else "body"
     if len(text) > SHORT or ended or is_ask(text):
         return "body"
     return _unended(text, LONG)
+
+
+def _is_credited(text: str) -> bool:
+    """Tell whether a text closes as captions do; to look for the words first saves most searches."""
+    start = max(0, len(text) - LONG)
+    likely = text[-1] == ")" or _CREDITED.search(text, start)
+    return bool(likely and _CAPTION_CREDIT.search(text, start))
 
 
 def is_title(text: str) -> bool:
@@ -316,19 +332,30 @@ def _unended(text: str, longest: int) -> str:
     words = text.split()
     opening = words[0].casefold()
     last = text.rstrip(_CLOSERS)[-1:]
-    titled = is_titled(text)
-    if last in (",", ";") or _SENTENCE_INSIDE.search(text) or (text[0] in '"“«' and not titled):
+    if (
+        last in (",", ";")
+        or (_STOP.search(text) and _SENTENCE_INSIDE.search(text))
+        or (text[0] in '"“«' and not is_titled(text))
+    ):
         return "body"
     if (
         opening not in _QUESTION
-        and not titled
-        and (_REQUEST_INSIDE.search(text) or opening.startswith("here"))
+        and (opening.startswith("here") or _asks_inside(text))
+        and not is_titled(text)
     ):
         return "body"
     if last == ":":
-        return "heading" if opening in _QUESTION or len(words) <= 3 or titled else "body"
-    if _CONTACT.search(text) or _CLOCK.search(text):
+        return "heading" if opening in _QUESTION or len(words) <= 3 or is_titled(text) else "body"
+    if (_FIGURE.search(text) and _CONTACT.search(text)) or _tells_time(text):
         return "body"
     if text[0].islower():
         return "body" if len(words) > 4 else "furniture"
-    return "heading" if len(text) <= longest or titled else "body"
+    return "heading" if len(text) <= longest or is_titled(text) else "body"
+
+
+def _tells_time(text: str) -> bool:
+    return bool((_FIGURE.search(text) or "noon" in text.lower()) and _CLOCK.search(text))
+
+
+def _asks_inside(text: str) -> bool:
+    return bool((not text.isascii() or _REQUEST.search(text.lower())) and _REQUEST_INSIDE.search(text))
