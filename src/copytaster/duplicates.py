@@ -34,7 +34,7 @@ def fold(text: str) -> str:
     str
         Words of letters and digits, separated by single spaces.
     """
-    normal = unicodedata.normalize("NFKC", _SIGNS.sub(" ", text))
+    normal = text if text.isascii() else unicodedata.normalize("NFKC", _SIGNS.sub(" ", text))
     return " ".join(_WORD.findall(normal.casefold()))
 
 

@@ -80,8 +80,9 @@ def fit_domain(texts: Sequence[str], groups: Sequence[str], featurise: Featurise
 
     own = _batches(texts, featurise)
     usual = _usual(own, owner)
-    texts, owner = [text for text, keep in zip(texts, usual, strict=True) if keep], owner[usual]
-    own = _batches(texts, featurise)
+    if not usual.all():
+        texts, owner = [text for text, keep in zip(texts, usual, strict=True) if keep], owner[usual]
+        own = _batches(texts, featurise)
     owner = np.repeat(owner, np.concatenate([np.diff(f.pointer) for f in own]))
     tokens = token_rows(np.concatenate([f.single for f in own]))
     pairs = _Shared(pair_rows(np.concatenate([f.pair for f in own])), owner, 1 << PAIR_BITS, FULL[1])
@@ -148,7 +149,8 @@ class _Shared:
     """The number of articles each row of a table occurs in, and from how many on it is known."""
 
     def __init__(self, rows: NDArray[np.int64], owner: NDArray[np.int64], size: int, full: float) -> None:
-        self.counts = np.bincount(np.unique(owner * size + rows) % size, minlength=size)
+        cell = np.sort(owner * size + rows)
+        self.counts = np.bincount(cell[np.diff(cell, prepend=-1) > 0] % size, minlength=size)
         self.least = 2
         while (self.counts >= self.least).mean() > full:
             self.least += 1
@@ -169,11 +171,12 @@ def _sorts(token: NDArray[np.int64], words: _Shared, seed: int) -> NDArray[np.in
     place, near = np.full((2, len(sorts)), -1)
     place[rows] = np.arange(len(rows))
     near[np.argsort(-words.counts, kind="stable")[:NEIGHBOURS]] = np.arange(NEIGHBOURS)
-    company = np.zeros((len(rows), 2 * NEIGHBOURS))
+    cells = []
     for at, (word, beside) in enumerate(((token[1:], token[:-1]), (token[:-1], token[1:]))):
         both = (place[word] >= 0) & (near[beside] >= 0)
-        cell = place[word[both]] * 2 * NEIGHBOURS + near[beside[both]] + at * NEIGHBOURS
-        company += np.bincount(cell, minlength=company.size).reshape(company.shape)
+        cells.append(place[word[both]] * 2 * NEIGHBOURS + near[beside[both]] + at * NEIGHBOURS)
+    counts = np.bincount(np.concatenate(cells), minlength=len(rows) * 2 * NEIGHBOURS)
+    company = counts.reshape(len(rows), 2 * NEIGHBOURS).astype(np.float32)
     total = company.sum(axis=1)
     company = np.sqrt(company / np.maximum(total, 1)[:, None]) * (total / (total + 3))[:, None]
     weight = np.sqrt(total) + 1e-3

@@ -7,12 +7,14 @@ pieces of code written for this project (`copytaster/foreign`).
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import json
+import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from random import Random
+from textwrap import dedent
 
 FOLDER = Path(__file__).with_name("foreign")
 
@@ -21,6 +23,7 @@ _MODULES = (
     "json.decoder", "queue", "random", "sched", "shutil", "string", "textwrap", "copytaster.features",
     "copytaster.model",
 )  # fmt: skip
+_DOCUMENTATION = re.compile(r'^[ \t]*[rR]?"""(?s:.*?)"""', re.MULTILINE)
 
 
 def languages() -> dict[str, list[str]]:
@@ -124,19 +127,16 @@ def _lines(path: Path, blank: bool = False) -> list[str]:
 
 
 def _python(name: str) -> list[str]:
-    """Return the functions and classes of a module as code alone."""
+    """Return the functions of a module, their beginning without documentation and comments."""
     try:
         spec = importlib.util.find_spec(name)
-        tree = ast.parse(Path(spec.origin or "").read_text("utf-8")) if spec else ast.Module([], [])
-    except (OSError, ValueError, SyntaxError, ImportError):
+        source = Path(spec.origin or "").read_text("utf-8") if spec else ""
+    except (OSError, ValueError, ImportError):
         return []
-    pieces = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            if ast.get_docstring(node) is not None:
-                node.body = node.body[1:] or [ast.Pass()]
-            pieces.append("\n".join(ast.unparse(node).splitlines()[:20]))
-    return pieces
+    source = _DOCUMENTATION.sub("", source)
+    lines = [line for line in source.splitlines() if line.strip() and "#" not in line]
+    starts = [at for at, line in enumerate(lines) if line.lstrip().startswith("def ")]
+    return [dedent("\n".join(lines[at : min(end, at + 20)])) for at, end in pairwise([*starts, len(lines)])]
 
 
 _HEADS = (
@@ -152,16 +152,18 @@ _CELLS = (
 
 
 def _number(random: Random) -> str:
-    return random.choice(
-        (
-            f"{random.randint(0, 99)}",
-            f"{random.randint(1000, 99999):,}",
-            f"{random.uniform(0, 100):.1f}%",
-            f"${random.uniform(1, 900):.2f}",
-            f"{random.randint(1990, 2030)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}",
-            f"{random.uniform(-9, 9):+.2f}",
-        )
-    )
+    kind = random.randrange(6)
+    if kind == 0:
+        return f"{random.randint(0, 99)}"
+    if kind == 1:
+        return f"{random.randint(1000, 99999):,}"
+    if kind == 2:
+        return f"{random.uniform(0, 100):.1f}%"
+    if kind == 3:
+        return f"${random.uniform(1, 900):.2f}"
+    if kind == 4:
+        return f"{random.randint(1990, 2030)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}"
+    return f"{random.uniform(-9, 9):+.2f}"
 
 
 def _rows(random: Random) -> list[list[str]]:
