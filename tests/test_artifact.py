@@ -680,7 +680,7 @@ def training(folder):
         for i in range(6):
             paragraphs = [{"text": frames[name].format(some(8)), "label": name} for name in LABELS * 2]
             file.write(json.dumps({"id": f"a{i}", "paragraphs": paragraphs}) + "\n")
-    (folder / "quick.toml").write_text("bits = 8\niterations = 5\n")
+    (folder / "quick.toml").write_text("bits = 10\niterations = 5\n")
     return ["train", str(folder / "some.jsonl"), "-c", str(folder / "quick.toml"), "-o"]
 
 

@@ -607,6 +607,9 @@ def test_training_options(run: Run) -> None:
         "iterations must be a positive whole number",
         "word_weight must be a positive number",
     ]
+    Path("config.toml").write_text("bits = 40\n")
+    code, _, err = run("train", "a.jsonl", "-c", "config.toml")
+    assert code == 2 and "config.toml: bits must be a whole number from 10 to 22" in err
     assert run("train", "a.jsonl", "-c", "missing.toml")[0] == 2
 
 

@@ -7,11 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from copytaster import fit as fitting
 from copytaster.artifact import load, save
-from copytaster.errors import DataError
-from copytaster.fit import Config, Soft, fit, out_of_fold
+from copytaster.errors import DataError, UsageError
+from copytaster.fit import Config, Rows, Soft, fit, out_of_fold, solve
 from copytaster.labeled import Example
 
 SIGNS = ("council", "disgrace", "petition", "recipe", "weather")
@@ -104,24 +105,25 @@ def test_no_article_is_scored_by_a_model_that_saw_it(monkeypatch):
     examples = written(SIGNS[:3])
     seen, solve, score = [], fitting.solve, fitting.Solution.score
 
-    def rows(matrix):
-        return {row.tobytes() for row in matrix.words.toarray()}
+    def texts_in(features):
+        return {row.tobytes() for row in features.toarray()}
 
-    def watched_solve(matrix, *more, **others):
-        seen.append((rows(matrix), solve(matrix, *more, **others)))
+    def watched_solve(blocks, config):
+        known = set().union(*(texts_in(rows.features) for rows in blocks))
+        seen.append((known, solve(blocks, config)))
         return seen[-1][1]
 
-    def watched_score(solution, matrix):
+    def watched_score(solution, features):
         learnt = next(known for known, fitted in seen if fitted is solution)
-        scored.append(rows(matrix))
+        scored.append(texts_in(features))
         articles = [by_row[row] for row in scored[-1]]
         assert not {by_row[row] for row in learnt} & set(articles)
-        return score(solution, matrix)
+        return score(solution, features)
 
     scored = []
     monkeypatch.setattr(fitting, "Config", lambda: CONFIG)
     everything = fitting.featurise([e.text for e in examples], CONFIG.bits)
-    by_row = {row.tobytes(): e.article for row, e in zip(everything.words.toarray(), examples, strict=True)}
+    by_row = {row.tobytes(): e.article for row, e in zip(everything.toarray(), examples, strict=True)}
     monkeypatch.setattr(fitting, "solve", watched_solve)
     monkeypatch.setattr(fitting.Solution, "score", watched_score)
     proba = out_of_fold(examples, SIGNS[:3])
@@ -142,34 +144,49 @@ def test_soft_targets_teach_what_no_label_says():
     assert np.allclose(none.predict_proba(PROBE), plain.predict_proba(PROBE))
 
 
-def test_soft_targets_that_are_certain_are_labels():
-    labels = SIGNS[:3]
-    examples, more = written(labels), written(labels, seed=1)
-    shares = np.eye(3)[[labels.index(e.label) for e in more]]
-    config = CONFIG
-    matrix = fitting.featurise([e.text for e in examples], config.bits)
-    others = fitting.featurise([e.text for e in more], config.bits)
-    both = fitting.featurise([e.text for e in (*examples, *more)], config.bits)
-    gold = np.eye(3)[[labels.index(e.label) for e in examples]]
-    soft = fitting.solve(matrix, gold, config, (others, shares)).score(both)
-    hard = fitting.solve(both, np.concatenate((gold, shares)), config).score(both)
-    assert soft == pytest.approx(hard, abs=1e-4)
+def rows_of(examples, weights=1.0):
+    gold = np.eye(3)[[SIGNS.index(e.label) for e in examples]]
+    return Rows(fitting.featurise([e.text for e in examples], CONFIG.bits), gold * weights)
+
+
+def test_it_does_not_matter_how_rows_are_cut_into_blocks():
+    whole = rows_of(written(SIGNS[:3]))
+    parts = [Rows(*(part[at : at + 7] for part in whole)) for at in range(0, 36, 7)]
+    one, other = (solve(blocks, CONFIG).score(whole.features) for blocks in ([whole], parts))
+    assert one == pytest.approx(other, abs=1e-3)
 
 
 def test_a_weight_counts_like_as_many_copies():
-    labels = SIGNS[:3]
-    examples = written(labels)
-    matrix = fitting.featurise([e.text for e in examples], CONFIG.bits)
-    gold = np.eye(3)[[labels.index(e.label) for e in examples]]
+    examples = written(SIGNS[:3])
     weights = np.ones(36)
     weights[::5] = 2
-    config = Config(bits=10, iterations=300)
-    # The spread of cues is measured without weights: copies are compared on n-grams alone.
-    plain = matrix._replace(cues=np.zeros_like(matrix.cues))
-    copies = np.repeat(np.arange(36), weights.astype(int))
-    weighted = fitting.solve(plain, gold * weights[:, None], config).score(plain)
-    copied = fitting.solve(plain.take(copies), gold[copies], config).score(plain)
-    assert weighted == pytest.approx(copied, abs=0.02)
+    weighted = rows_of(examples, weights[:, None])
+    copied = rows_of([examples[i] for i in np.repeat(np.arange(36), weights.astype(int))])
+    one, other = (solve([rows], CONFIG).score(weighted.features) for rows in (weighted, copied))
+    assert one == pytest.approx(other, abs=1e-3)
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_the_solution_is_that_of_logistic_regression(shares, monkeypatch):
+    monkeypatch.setattr(fitting, "TOLERANCE", 1e-10)
+    rows = rows_of(written(SIGNS[:3]))
+    if shares:
+        rows = rows._replace(targets=0.7 * rows.targets + 0.1)
+    config = Config(bits=10, iterations=400, inverse_regularisation=0.5)
+    found = solve([rows], config).score(rows.features)
+    words, cues = rows.features[:, :1024].toarray(), rows.features[:, 1024:].toarray().astype(float)
+    cues = (cues - cues.mean(axis=0)) / np.maximum(cues.std(axis=0), 0.02)
+    both = np.hstack((words * config.word_weight, cues * config.cue_weight))
+    peer = LogisticRegression(C=0.5, tol=1e-8, max_iter=10_000)
+    peer.fit(np.repeat(both, 3, axis=0), np.tile(range(3), 36), rows.targets.ravel() + 1e-12)
+    scores = peer.decision_function(both)
+    assert found == pytest.approx(scores[:, 1:] - scores[:, :1], abs=1e-3)
+
+
+@pytest.mark.parametrize("bits", [9, 23, 1.5])
+def test_bits_are_bounded(bits):
+    with pytest.raises(UsageError, match="bits must be a whole number from 10 to 22"):
+        Config(bits=bits)
 
 
 SCRIPT = """

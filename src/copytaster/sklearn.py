@@ -22,10 +22,9 @@ from sklearn.utils.validation import (
 
 from copytaster import __version__
 from copytaster.counts import FORMS
-from copytaster.fit import Config, featurise, featuriser, solve, to_model
+from copytaster.fit import BITS, Config, Rows, featurise, featuriser, solve, to_model
 
 VIEWS = ("both", "words", "cues")
-MAX_BITS = 24
 
 
 def _texts(X: Any) -> list[str]:
@@ -52,8 +51,8 @@ def _texts(X: Any) -> list[str]:
 
 
 def _check_bits(bits: Any) -> int:
-    if not isinstance(bits, (int, np.integer)) or not 1 <= bits <= MAX_BITS:
-        raise ValueError(f"bits is a whole number from 1 to {MAX_BITS}, not {bits!r}")
+    if not isinstance(bits, (int, np.integer)) or bits not in BITS:
+        raise ValueError(f"bits is a whole number from {BITS[0]} to {BITS[-1]}, not {bits!r}")
     return int(bits)
 
 
@@ -87,7 +86,7 @@ class ParagraphFeaturizer(_TakesTexts, TransformerMixin, BaseEstimator):  # type
         and signs of form: shares, small counts and logarithms. "both" are the words and, to their right, the
         cues.
     bits : int, default 18
-        N-grams are hashed to ``2 ** bits`` columns; 1 to 24.
+        N-grams are hashed to ``2 ** bits`` columns; 10 to 22.
 
     Examples
     --------
@@ -137,12 +136,10 @@ class ParagraphFeaturizer(_TakesTexts, TransformerMixin, BaseEstimator):  # type
             For the view "cues"; what `set_output` asks for, instead.
         """
         self._check()
-        words, cues = featurise(_texts(X), self.bits)
+        features, words = featurise(_texts(X), self.bits), 1 << self.bits
         if self.view == "words":
-            return words
-        if self.view == "cues":
-            return cues
-        return sp.hstack((words, sp.csr_matrix(cues))).tocsr()
+            return features[:, :words]
+        return features[:, words:].toarray() if self.view == "cues" else features
 
     def _check(self) -> None:
         if self.view not in VIEWS:
@@ -183,12 +180,12 @@ class ParagraphClassifier(_TakesTexts, ClassifierMixin, BaseEstimator):  # type:
     Parameters
     ----------
     bits : int, default 18
-        N-grams are hashed to ``2 ** bits`` columns; 1 to 24.
+        N-grams are hashed to ``2 ** bits`` columns; 10 to 22.
     inverse_regularisation : float, default 1
-        ``C`` of scikit-learn's `LogisticRegression`; above 0.
+        ``C`` of scikit-learn's multinomial `LogisticRegression`; above 0.
     word_weight, cue_weight : float, default 3 and 0.15
         Scale of the two views before the penalty, 0 or more; 0 leaves a view out.
-    iterations : int, default 60
+    iterations : int, default 10
         Most steps of the solver.
 
     Attributes
@@ -252,8 +249,8 @@ class ParagraphClassifier(_TakesTexts, ClassifierMixin, BaseEstimator):  # type:
         classes, gold = np.unique(labels[used], return_inverse=True)
         if len(classes) < 2:
             raise ValueError(f"at least two classes are needed, the data has {len(classes)} class")
-        matrix = featurise([texts[i] for i in used.tolist()], config.bits)
-        solution = solve(matrix, np.eye(len(classes))[gold] * weights[used, None], config)
+        features = featurise([texts[i] for i in used.tolist()], config.bits)
+        solution = solve([Rows(features, np.eye(len(classes))[gold] * weights[used, None])], config)
         manifest = {"package": __version__, "config": self.get_params()}
         self.classes_ = classes
         self.model_ = to_model(tuple(map(str, classes.tolist())), solution, 1.0, manifest)
