@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from copytaster import inputs
@@ -417,6 +417,9 @@ written = [
     st.dictionaries(st.text(max_size=3) | st.just("paragraphs"), json_values, max_size=4),
     st.sampled_from(written),
 )
+@example({"paragraphs": -(2**63) - 1}, json.dumps)
+@example({"paragraphs": [-(2**63) - 1, {"text": 2**64}]}, json.dumps)
+@example({"paragraphs": [{"text": "A.", "n": 0}]}, lambda value: json.dumps(value).replace("0", "1e999"))
 def test_with_and_without_orjson_the_same(value: dict[str, Any], write: Any) -> None:
     orjson = pytest.importorskip("orjson")
     line = write(value)

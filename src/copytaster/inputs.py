@@ -202,12 +202,20 @@ def _loads(line: str) -> Any:
         except ValueError:
             pass
         else:
-            if isinstance(value, dict) and all(
-                name == "paragraphs" or not isinstance(part, float | list | dict)
-                for name, part in value.items()
-            ):
+            if isinstance(value, dict) and all(map(_is_exact, value.values())):
                 return value
     return _decode(line)
+
+
+def _is_exact(value: Any) -> bool:
+    """Tell whether a value holds no number that orjson may have rounded; deep ones are not looked through."""
+    if isinstance(value, list):
+        return all(type(part) is str or (type(part) is dict and _is_flat(part)) for part in value)
+    return not isinstance(value, float | dict)
+
+
+def _is_flat(paragraph: dict[str, Any]) -> bool:
+    return all(type(value) is str for value in paragraph.values())
 
 
 def _refuse(number: str) -> NoReturn:
