@@ -5,18 +5,19 @@ import io
 import json
 import re
 import sys
+from types import SimpleNamespace
 
 import pytest
 import stubs
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from copytaster import cli
+from copytaster import cli, terminal
 from copytaster.annotate import Annotation, Annotator, row
 from copytaster.article import Article, segment
 from copytaster.errors import UsageError
 from copytaster.predict import encode
-from copytaster.terminal import UNSAFE, bar, columns, one_line, visible, visible_lines, wrap
+from copytaster.terminal import UNSAFE, Meter, bar, columns, one_line, visible, visible_lines, wrap
 from copytaster.writers import FORMATS, CsvWriter, JsonlWriter, TerminalWriter, TextWriter, make, summary
 
 HOSTILE = (
@@ -194,3 +195,34 @@ def test_long_texts_are_folded_in_pieces_with_the_same_result(text: str) -> None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("copytaster.terminal._PIECE", 3)
         assert one_line(text) == " ".join(text.split())
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: now))
+    for stream in (None, io.StringIO()):
+        meter = Meter(stream, 1)
+        now += 9
+        meter.show(1, 1)
+        assert stream is None or not stream.getvalue()
+    screen = Screen()
+    meter = Meter(screen, 400_000_000)
+    now += 0.5
+    meter.show(1, 1_000_000)
+    assert not screen.getvalue()
+    now += 9.5
+    meter.show(30_000, 100_000_000)
+    assert screen.getvalue() == f"\r\x1b[K{'█' * 5:20}  25%  30,000 articles, 10.0 MB/s, 0:30 left"
+    meter.show(30_001, 100_000_001)
+    meter.clear()
+    meter.clear()
+    assert screen.getvalue().endswith("left\r\x1b[K")
+    unknown = Meter(screen)
+    now += 2
+    unknown.show(1, 2_000_000)
+    assert screen.getvalue().endswith("\x1b[K1 articles, 1.0 MB/s")
