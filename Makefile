@@ -21,7 +21,7 @@ WITH_MODEL = $(if $(MODEL),--output $(MODEL))
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-$(VENV)/.installed: pyproject.toml setup.py src/copytaster/_kernel.c
+$(VENV)/.installed: pyproject.toml setup.py $(wildcard src/copytaster/*.c)
 	@echo "Setting up $(VENV)" >&2
 	@$(PYTHON) -m venv $(VENV)
 	@$(INSTALL) --editable .
@@ -88,4 +88,4 @@ wheel: $(VENV)/.installed  ## build the wheel into dist/
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 clean:  ## remove what the targets have made
-	rm -rf $(VENV) $(OLDEST) build dist src/*.egg-info src/copytaster/_kernel.*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) build dist src/*.egg-info src/copytaster/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

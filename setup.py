@@ -1,10 +1,13 @@
-"""The kernel, which numpy stands in for where there is no C compiler; all else is in pyproject.toml."""
+"""The parts in C, which Python stands in for where there is no compiler; all else is in pyproject.toml."""
 
 from setuptools import Extension, setup
 
-KERNEL = Extension(
-    "copytaster._kernel", ["src/copytaster/_kernel.c"], extra_compile_args=["-O3"], optional=True
-)
+
+def part(name: str) -> Extension:
+    """Name what a file of C makes."""
+    source = f"src/copytaster/{name}.c"
+    return Extension(f"copytaster.{name}", [source], extra_compile_args=["-O3"], optional=True)
+
 
 if __name__ == "__main__":
-    setup(ext_modules=[KERNEL])
+    setup(ext_modules=[part("_kernel"), part("_quote")])

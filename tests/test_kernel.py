@@ -1,4 +1,4 @@
-"""The compiled kernel against numpy: the same numbers of any text, and no harm from what does not fit.
+"""What is written in C against Python: the same of any text, and no harm from what does not fit.
 
 It is compiled anew from its source, with ``CFLAGS`` where given.
 """
@@ -8,6 +8,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from json.encoder import encode_basestring
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +26,27 @@ from copytaster.model import MAX_CHARS, Model
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture(scope="module", autouse=True)
-def kernel(tmp_path_factory):
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
     pytest.importorskip("setuptools", "77")
     folder = tmp_path_factory.mktemp("kernel")
     command = [sys.executable, "setup.py", "build_ext", "--build-lib", folder, "--build-temp", folder]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8")
-    built = [*folder.glob("copytaster/_kernel.*")]
-    if not built:
+    modules = {}
+    for path in folder.glob("copytaster/_*"):
+        name = path.name.split(".")[0]
+        spec = importlib.util.spec_from_file_location(f"copytaster.{name}", path)
+        modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(modules[name])
+    if set(modules) != {"_kernel", "_quote"}:
         pytest.skip(f"not compiled: {done.stderr[-500:]}")
-    spec = importlib.util.spec_from_file_location("copytaster._kernel", built[0])
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    before, tally.kernel = tally.kernel, module
-    yield module
+    return modules
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernel(compiled):
+    before, tally.kernel = tally.kernel, compiled["_kernel"]
+    yield tally.kernel
     tally.kernel = before
 
 
@@ -97,8 +105,23 @@ def test_probabilities_agree_whichever_is_in_use(monkeypatch):
     assert [a.tobytes() for a in fast] == [a.tobytes() for a in slow]
 
 
-def test_numpy_can_be_asked_for():
-    code = "from copytaster import tally; print(tally.kernel)"
+@settings(max_examples=300)
+@given(st.one_of(paragraphs, st.text(st.characters(exclude_categories=()), max_size=300)))
+def test_strings_are_quoted_as_json_does(compiled, text):
+    assert compiled["_quote"].quote(text) == encode_basestring(text)
+
+
+def test_every_character_is_quoted_as_json_does(compiled):
+    for code in (*range(0x300), 0x2028, 0xD800, 0xDFFF, 0xFFFF, 0x1F600):
+        for text in (chr(code), f"a{chr(code)}b", f"é{chr(code)}", f"“{chr(code)}", f"\U0001f600{chr(code)}"):
+            assert compiled["_quote"].quote(text) == encode_basestring(text)
+    for wrong in (b"bytes", None, 1):
+        with pytest.raises(TypeError):
+            compiled["_quote"].quote(wrong)
+
+
+def test_python_can_be_asked_for():
+    code = "from copytaster import tally, writers; print(tally.kernel or writers._compiled)"
     environment = os.environ | {"COPYTASTER_KERNEL": "0"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, encoding="utf-8"

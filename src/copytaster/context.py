@@ -18,6 +18,11 @@ CLIP = 4.0
 """Neighbours count with contrasts cut to this range, so that one sure one does not decide alone."""
 
 
+_AFTER = " \t\r\n*_"
+"""What may stand after the colon that a text ends in."""
+_LAST = frozenset(":" + _AFTER)
+
+
 class Context(NamedTuple):
     """How much neighbours count.
 
@@ -88,4 +93,4 @@ def revise(
 
 def leads_in(texts: Sequence[str]) -> NDArray[np.bool_]:
     """Return whether each text ends in a colon."""
-    return np.array([text.rstrip(" \t\r\n*_").endswith(":") for text in texts], bool)
+    return np.array([text[-1:] in _LAST and text.rstrip(_AFTER).endswith(":") for text in texts], bool)

@@ -109,9 +109,6 @@ _SHARES = {
 _CAPPED = {"quotation_marks": (_mark('"'), 6, 2), "asterisks": (_mark("*"), 4, 2),
            "at_signs": (_mark("@"), 2, 1), "hashes": (_mark("#"), 2, 1)}  # fmt: skip
 """Signs that are a count: the class counted, the most that matters, and the unit."""
-_MEMBERS = np.zeros((len(_SHARES), TOKEN_CLASSES))
-for _column, (_members, _) in enumerate(_SHARES.values()):
-    _MEMBERS[_column, _members] = 1
 _WHOLE = [whole for _, whole in _SHARES.values()]
 _SHARE_COLUMNS, _CAPPED_COLUMNS = ([FORMS.index(name) for name in some] for some in (_SHARES, _CAPPED))
 _CAPPED_CLASS, _MOST, _UNIT = np.array(list(_CAPPED.values())).T[:, :, None]
@@ -182,7 +179,10 @@ def _forms(counts: Counts) -> NDArray[np.float32]:
     sentences = np.maximum(counts.openings, 1)
     wholes = np.stack((tokens_in, words_in, sentences))
     out = np.zeros((len(FORMS), len(size)), np.float32)
-    out[_SHARE_COLUMNS] = np.sqrt(_MEMBERS @ classes / wholes[_WHOLE])
+    parts = [
+        classes[part] if isinstance(part, int) else classes[part].sum(axis=0) for part, _ in _SHARES.values()
+    ]
+    out[_SHARE_COLUMNS] = np.sqrt(parts / wholes[_WHOLE])
     out[_CAPPED_COLUMNS] = np.minimum(classes[_CAPPED_CLASS[:, 0]], _MOST) / _UNIT
     columns = {
         "log_tokens": np.log1p(size),

@@ -177,7 +177,7 @@ def _object(line: str, place: str) -> dict[str, Any]:
         raise _too_many(place, "objects and lists")
     try:
         value = _loads(line)
-        if "\\ud" in line or "\\uD" in line:
+        if "\\u" in line and "\\ud" in line.lower():
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise DataError(f"{place}: half of a surrogate pair") from None

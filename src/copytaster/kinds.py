@@ -181,7 +181,7 @@ def is_running(text: str) -> bool:
         and text[-1] in '.!?"”:'
         and text[:20].split(None, 1)[0].rstrip(":").casefold() not in _SUSPECTS
         and ")" not in text[:3]
-        and "ookie" not in text[:SHORT]
+        and text.find("ookie", 0, SHORT) < 0
     )
 
 

@@ -8,27 +8,20 @@ without.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from copytaster.counts import CLASS_OF_BYTE, PLACES, TOKEN_CLASSES, Counts, cues
 from copytaster.domain import READ, Domain
+from copytaster.extras import import_compiled
 from copytaster.features import Features, Featuriser
 from copytaster.tokens import CLASSES
 
-if TYPE_CHECKING or os.environ.get("COPYTASTER_KERNEL") != "0":
-    try:
-        from copytaster import _kernel as kernel
-    except ImportError:
-        kernel = None  # type: ignore[assignment]
-else:
-    kernel = None
-
+kernel = import_compiled("_kernel")
 _KINDS = np.frombuffer(CLASSES, np.uint8)
 _SINGLE = len(Counts._fields) - 2
 """The numbers of a text that are no table: those that stand before the classes in `Counts`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from itertools import pairwise
 from typing import Protocol
@@ -13,10 +13,12 @@ from typing import Protocol
 from copytaster.annotate import Annotation
 from copytaster.article import Article
 from copytaster.errors import UsageError
+from copytaster.extras import import_compiled
 from copytaster.terminal import bar, colour_of, columns, one_line, paint, visible, wrap
 
 FORMATS = ("text", "jsonl", "csv", "html", "jsonld")
-quote = json.encoder.encode_basestring
+_compiled = import_compiled("_quote")
+quote: Callable[[str], str] = _compiled.quote if _compiled else json.encoder.encode_basestring
 """Write a string as JSON, non-ASCII characters as they are."""
 _json = json.JSONEncoder(ensure_ascii=False).encode
 _MODULES = {"html": "copytaster.page", "jsonld": "copytaster.webannotation"}
@@ -84,12 +86,12 @@ class JsonlWriter(LineWriter):
         name, label_of, classified, bare = quote(article.id), self._label, self._classified, self._bare
         lines: list[str] = []
         for _, i, start, end, kind, label, status, confidence, chances, text, evidence in annotations:
-            head = (name, i, start, end, kind, label_of[label])
             tail = "" if evidence is None else f', "evidence": {_json(evidence.to_dict())}'
             if chances is None:
-                lines.append(bare % (*head, status, quote(text), tail))
+                lines.append(bare % (name, i, start, end, kind, "null", status, quote(text), tail))
             else:
-                lines.append(classified % (*head, confidence, *chances.values(), status, quote(text), tail))
+                verdict = (label_of[label], confidence, *chances.values(), status)
+                lines.append(classified % (name, i, start, end, kind, *verdict, quote(text), tail))
         return "".join(lines)
 
 
