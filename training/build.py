@@ -12,10 +12,11 @@ import click
 import numpy as np
 import standoff
 
-from copytaster.artifact import DEFAULT, save
+from copytaster.artifact import DEFAULT, load, save
 from copytaster.errors import CopytasterError
 from copytaster.fit import Soft, fit
 from copytaster.labeled import read_labeled, select
+from copytaster.model import Model
 from copytaster.output import reserved
 
 WRITTEN = 2.0
@@ -56,6 +57,16 @@ def main(output: Path, corpora: Path, seed: int) -> None:
         raise click.ClickException(str(fault)) from None
 
 
+def keep_careful_reader(model: Model) -> None:
+    """Give a model the careful reader of the default artifact, if that has one with the same labels."""
+    if not DEFAULT.exists():
+        return
+    before = load(DEFAULT)
+    if before.careful and before.labels == model.labels:
+        model.careful = before.careful
+        model.manifest["careful"] = {**before.manifest["careful"], "kept": before.careful.digest}
+
+
 def build(output: Path, corpora: Path, seed: int) -> None:
     """Fit a model, write it to `output` and say what it was made from."""
     copy = standoff.read_corpora(corpora)
@@ -63,6 +74,7 @@ def build(output: Path, corpora: Path, seed: int) -> None:
         click.echo(f"No texts in {corpora}: training on the written articles alone", err=True)
     examples, weights, soft = training_set(copy)
     model = fit(examples, seed=seed, weights=weights, soft=soft)
+    keep_careful_reader(model)
     save(model, output)
     taught = len(soft.texts) if soft else 0
     click.echo(

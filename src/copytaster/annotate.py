@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, islice, repeat
@@ -18,6 +19,8 @@ from copytaster.model import Model, softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from copytaster.careful import Careful
 
 STATUSES = ("labelled", "unsure", "out_of_domain", "not_classified")
 _OUT_OF_DOMAIN = STATUSES.index("out_of_domain")
@@ -54,6 +57,8 @@ class Annotation(NamedTuple):
         The paragraph as it stands.
     evidence : object or None
         Why: the model's `Explanation`, where asked for.
+    reader : str
+        Who said so: "fast" or "careful".
     """
 
     article: str
@@ -67,6 +72,27 @@ class Annotation(NamedTuple):
     probabilities: dict[str, float] | None
     text: str
     evidence: Any = None
+    reader: str = "fast"
+
+
+class Reading(NamedTuple):
+    """What has been found out about paragraphs.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float, shape (n, K)
+    shift : ndarray of float, shape (n, K - 1)
+        What neighbours have added to the contrasts of the fast reader.
+    familiar : ndarray of bool, shape (n,)
+        Whether each is like what the model has learnt from.
+    careful : ndarray of bool, shape (n,)
+        Whether the careful reader has read it.
+    """
+
+    probabilities: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    familiar: NDArray[np.bool_]
+    careful: NDArray[np.bool_]
 
 
 class Annotator:
@@ -80,18 +106,27 @@ class Annotator:
         A paragraph whose highest probability is lower is "unsure".
     explain : bool, default False
         Whether to give the evidence for each label.
-    reader : str, default "fast"
-        What the model is called in the output.
+    second : Careful, optional
+        The careful reader.
+    reread_below : float, default 0
+        It reads the paragraphs to whose label the model, in the light of their neighbours, gives a lower
+        probability.
     """
 
     def __init__(
-        self, model: Model, *, min_confidence: float = 0.0, explain: bool = False, reader: str = "fast"
+        self,
+        model: Model,
+        *,
+        min_confidence: float = 0.0,
+        explain: bool = False,
+        second: Careful | None = None,
+        reread_below: float = 0.0,
     ) -> None:
         self.model = model
         self.min_confidence = min_confidence
         self.explain = explain
         self._context = Context.from_manifest(model.manifest)
-        self.reader = reader
+        self._second, self._reread_below = second, reread_below
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -116,23 +151,35 @@ class Annotator:
         ndarray of float, shape (n, K)
             Rows sum to 1; columns in the order of `labels`.
         """
-        if articles is None:
+        if articles is None and self._second is None:
             return self.model.predict_proba(texts)
-        numbers: dict[Hashable, int] = {}
-        owner = np.array([numbers.setdefault(article, len(numbers)) for article in articles], np.int64)
-        order = np.argsort(owner, kind="stable")
-        probabilities = np.empty((len(texts), len(self.labels)))
-        alone, shift, _ = self._read([texts[i] for i in order.tolist()], owner[order])
-        probabilities[order] = softmax(alone + shift)
-        return probabilities
+        return self.read(texts, articles).probabilities
 
-    def _read(
-        self, texts: Sequence[str], owner: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Return the contrasts of paragraphs, article by article, what neighbours add, which are familiar."""
+    def read(self, texts: Sequence[str], articles: Sequence[Hashable] | None = None) -> Reading:
+        """Return what `predict_proba` does, and what else is known of each paragraph."""
+        numbers: dict[Hashable, int] = {}
+        names = range(len(texts)) if articles is None else articles
+        owner = np.array([numbers.setdefault(article, len(numbers)) for article in names], np.int64)
+        order = np.argsort(owner, kind="stable")
+        back = np.argsort(order, kind="stable")
+        found = self._read([texts[i] for i in order.tolist()], owner[order])
+        return Reading._make(part[back] for part in found)
+
+    def _read(self, texts: Sequence[str], owner: NDArray[np.int64]) -> Reading:
+        """Read paragraphs that stand article by article."""
         contrasts, familiar = self.model.assess(texts)
-        shift = revise(contrasts, owner, texts, self._context) - contrasts
-        return contrasts, shift, familiar >= MIN_DOMAIN
+        revised = revise(contrasts, owner, texts, self._context)
+        shift, probabilities = revised - contrasts, softmax(revised)
+        careful = np.zeros(len(texts), bool)
+        if self._second:
+            careful = probabilities.max(axis=1) < self._reread_below
+        if self._second and careful.any():
+            contrasts[careful] = self._second.contrasts([texts[i] for i in np.flatnonzero(careful).tolist()])
+            revised = revise(contrasts, owner, texts, self._context)
+            shift[~careful] = (revised - contrasts)[~careful]
+            revised[careful] = revise(contrasts, owner, texts, self._second.context)[careful]
+            probabilities = softmax(revised)
+        return Reading(probabilities, shift, familiar >= MIN_DOMAIN, careful)
 
     def annotate(self, text: str, id: str = "") -> list[Annotation]:
         """Cut one article into paragraphs and label them.
@@ -201,7 +248,7 @@ class Annotator:
         for article in articles:
             name, annotations = article.id, []
             for i, (kind, start, end, text) in enumerate(article.paragraphs):
-                verdict = next(verdicts) if kind in CLASSIFIED else (*_NO_VERDICT, text, None)
+                verdict = next(verdicts) if kind in CLASSIFIED else (*_NO_VERDICT, text, None, "fast")
                 annotations.append(new(Annotation, (name, i, start, end, kind, *verdict)))
             found.append(annotations)
         return found
@@ -216,8 +263,7 @@ class Annotator:
         sizes : sequence of int
             How many of them each article has.
         """
-        alone, shift, familiar = self._read(texts, np.repeat(np.arange(len(sizes)), sizes))
-        probabilities = softmax(alone + shift)
+        probabilities, shift, familiar, careful = self._read(texts, np.repeat(np.arange(len(sizes)), sizes))
         confidence = probabilities.max(axis=1)
         status = np.where(familiar, confidence < self.min_confidence, _OUT_OF_DOMAIN)
         label = np.where(status == 0, probabilities.argmax(axis=1), len(self.labels))
@@ -227,15 +273,32 @@ class Annotator:
             confidence.tolist(),
             map(dict, map(zip, repeat(self.labels), probabilities.tolist())),
             texts,
-            map(self.model.explain, texts, shift) if self.explain else repeat(None, len(texts)),
+            map(self._why, texts, shift, careful, probabilities)
+            if self.explain
+            else repeat(None, len(texts)),
+            map(("fast", "careful").__getitem__, careful.tolist()),
             strict=True,
         )
+
+    def _why(
+        self, text: str, shift: NDArray[np.float64], careful: bool, probabilities: NDArray[np.float64]
+    ) -> Any:
+        fast = self.model.explain(text, shift)
+        if self._second is None or not careful:
+            return fast
+        return self._second.explain(text, int(probabilities.argmax()), fast)
 
 
 _NO_VERDICT = (None, "not_classified", None, None)
 
 
-def load(path: str | Path | None = None, *, min_confidence: float = 0.0, reader: str = "fast") -> Annotator:
+def load(
+    path: str | Path | None = None,
+    *,
+    min_confidence: float = 0.0,
+    reader: str = "fast",
+    reread_below: float | None = None,
+) -> Annotator:
     """Load a model to label paragraphs with.
 
     Parameters
@@ -245,7 +308,10 @@ def load(path: str | Path | None = None, *, min_confidence: float = 0.0, reader:
     min_confidence : float, default 0
         See `Annotator`.
     reader : {"fast", "careful", "both"}
-        Which of the artifact's readers to use.
+        Which of the artifact's readers to use; with "both", the fast one reads everything and the careful
+        one what the fast one doubts.
+    reread_below : float, optional
+        What counts as doubt: a lower probability of the label. Without, what the artifact states.
 
     Returns
     -------
@@ -268,16 +334,27 @@ def load(path: str | Path | None = None, *, min_confidence: float = 0.0, reader:
     model = load_artifact(path)
     if reader not in READERS:
         raise UsageError(f"reader {reader!r} unknown", f"Name one of {', '.join(READERS)}")
-    if reader != "fast":
-        model = import_extra("careful", f"--reader {reader}", "careful").wrap(model, reader)
-    return Annotator(model, min_confidence=min_confidence, reader=reader)
+    if reader == "fast":
+        return Annotator(model, min_confidence=min_confidence)
+    second: Careful = import_extra("careful", f"--reader {reader}", "careful").load(model)
+    if reader == "careful":
+        reread_below = math.inf
+    return Annotator(
+        model,
+        min_confidence=min_confidence,
+        second=second,
+        reread_below=second.reread_below if reread_below is None else reread_below,
+    )
 
 
 _shared = lru_cache(maxsize=4)(load)
 
 
 def annotate_batch(
-    articles: Iterable[Mapping[str, Any]], model: str | Path | None = None, min_confidence: float = 0.0
+    articles: Iterable[Mapping[str, Any]],
+    model: str | Path | None = None,
+    min_confidence: float = 0.0,
+    reader: str = "fast",
 ) -> list[dict[str, Any]]:
     """Label the paragraphs of some articles: a plain function to map over the partitions of a cluster.
 
@@ -291,6 +368,8 @@ def annotate_batch(
         An artifact that every process can read; without, the one that ships with the package.
     min_confidence : float, default 0
         See `Annotator`.
+    reader : {"fast", "careful", "both"}
+        See `load`.
 
     Returns
     -------
@@ -302,17 +381,17 @@ def annotate_batch(
     DataError
         If an article holds neither a string "text" nor a list of strings "paragraphs".
     """
-    annotator = _shared(model, min_confidence=min_confidence)
+    annotator = _shared(model, min_confidence=min_confidence, reader=reader)
     read = [_from_mapping(i, article) for i, article in enumerate(articles)]
     return [
-        row(annotation, annotator.reader)
+        row(annotation)
         for start in range(0, len(read), BATCH)
         for annotations in annotator.annotate_all(read[start : start + BATCH])
         for annotation in annotations
     ]
 
 
-def row(annotation: Annotation, reader: str = "fast") -> dict[str, Any]:
+def row(annotation: Annotation) -> dict[str, Any]:
     """Return an annotation under the names of ``predict -f jsonl``; probabilities are not rounded."""
     a = annotation
     found = {
@@ -325,7 +404,7 @@ def row(annotation: Annotation, reader: str = "fast") -> dict[str, Any]:
         "confidence": a.confidence,
         "probabilities": a.probabilities,
         "status": a.status,
-        "reader": reader,
+        "reader": a.reader,
         "text": a.text,
     }
     return found if a.evidence is None else {**found, "evidence": a.evidence.to_dict()}

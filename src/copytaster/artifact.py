@@ -14,6 +14,10 @@ Layout, all integers little-endian:
 The header names every array with its type, shape and place. Nothing in the file is executed or unpickled, and
 what a file claims of itself is checked before memory is set aside for it.
 
+Where the header has an entry ``careful``, a section follows: the adapter of the careful reader, with its
+length and SHA-256 in that entry. Neither the length nor the checksum above counts it, so that a file
+without it is what it always was, and the fast reader does not read it.
+
 A format version is read for ever. Within one, signs of form may be added, never taken away or changed in
 meaning: a file's weights find their columns by name, a sign it does not weigh counts for nothing, one that
 this release does not measure is a fault. How texts are cut and hashed, and the four columns of each lexicon,
@@ -25,10 +29,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import stat
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +50,8 @@ SUFFIX = ".copytaster"
 DEFAULT = Path(__file__).with_name("default" + SUFFIX)
 MAX_BYTES = 32 * 2**20
 """Largest artifact."""
+MAX_SECTION = 32 * 2**20
+"""Largest section of the careful reader."""
 MAX_HEADER = 2**20
 """Longest JSON header, in bytes."""
 MAX_DEPTH = 20
@@ -73,6 +80,56 @@ _DOMAIN_TYPES = {
     "domain_weights": "<f8",
 }
 """Arrays of a model that tells texts out of its domain, all or none of them."""
+
+
+class Section(NamedTuple):
+    """The careful reader's part of an artifact, not read before it is needed.
+
+    Attributes
+    ----------
+    rank : int
+        See `copytaster.adapter.Adapter`.
+    base : str
+        SHA-256 of the weights of the base model that it adapts.
+    size : int
+        Bytes.
+    digest : str
+        Their SHA-256.
+    source : bytes or str
+        The bytes, or the path of the file that ends in them.
+    """
+
+    rank: int
+    base: str
+    size: int
+    digest: str
+    source: bytes | str
+
+    def read(self) -> bytes:
+        """Return the bytes, checked."""
+        data = self.source
+        if isinstance(data, str):
+            try:
+                with open(data, "rb") as stream:
+                    stream.seek(-self.size, os.SEEK_END)
+                    data = stream.read(self.size)
+            except OSError as fault:
+                raise ArtifactError(
+                    f"{self.source!s}: cannot read the model: {fault.strerror}", _REMEDY
+                ) from None
+        if sha256(data).hexdigest() != self.digest:
+            place = f"{self.source}: " if isinstance(self.source, str) else ""
+            raise ArtifactError(f"{place}the careful reader's part is damaged", _REMEDY)
+        return data
+
+    @classmethod
+    def of(cls, data: bytes, rank: int, base: str) -> Section:
+        """Make a section of its bytes."""
+        return cls(rank, base, len(data), sha256(data).hexdigest(), data)
+
+    def entry(self) -> dict[str, Any]:
+        """Return what the header says of it."""
+        return {"rank": self.rank, "base": self.base, "bytes": self.size, "sha256": self.digest}
 
 
 def save(model: Model, path: str | Path) -> None:
@@ -133,6 +190,7 @@ def dump(model: Model) -> bytes:
             "domain": list(SIGNS) if model.domain else [],
             "arrays": table,
             "manifest": model.manifest,
+            **({"careful": model.careful.entry()} if model.careful else {}),
         },
         ensure_ascii=True,
         allow_nan=False,
@@ -141,7 +199,8 @@ def dump(model: Model) -> bytes:
     rest = header + bytes(body)
     sizes = np.array([len(header), _HEAD + len(rest)], "<u8").tobytes()
     front = _MAGIC + np.array(VERSION, "<u4").tobytes() + sizes
-    return front + sha256(front + rest).digest() + rest
+    whole = front + sha256(front + rest).digest() + rest
+    return whole + model.careful.read() if model.careful else whole
 
 
 def load(path: str | Path | None = None) -> Model:
@@ -159,14 +218,14 @@ def load(path: str | Path | None = None) -> Model:
     """
     place = os.fsdecode(DEFAULT if path is None else path)
     try:
-        data = _read(place)
+        data, beyond = _read(place)
     except FileNotFoundError:
         raise ArtifactError(f"no model at {place}", "Run 'copytaster train' first, or pass --model") from None
     except (OSError, ValueError) as fault:
         reason = getattr(fault, "strerror", None) or str(fault)
         raise ArtifactError(f"{place}: cannot read the model: {reason}", _REMEDY) from None
     try:
-        return parse(data)
+        return parse(data, beyond, place)
     except _Fault as fault:
         raise ArtifactError(f"{place}: {fault}", _REMEDY) from None
 
@@ -178,18 +237,27 @@ class _Fault(Exception):
     """What is wrong with the bytes of an artifact."""
 
 
-def _read(place: str) -> bytes:
-    """Read a file, a little more than `MAX_BYTES` at most; wait for no pipe and read from no device."""
+def _read(place: str) -> tuple[bytes, int]:
+    """Read a file as far as it says that its length goes, a little more than `MAX_BYTES` at most.
+
+    Wait for no pipe and read from no device. Also return how many bytes are left, which are not read.
+    """
     with open(
         place, "rb", opener=lambda path, flags: os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     ) as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise ValueError("it is no regular file")
-        return stream.read(MAX_BYTES + 1)
+        data = stream.read(_HEAD)
+        data += stream.read(max(0, min(int.from_bytes(data[24:32], "little"), MAX_BYTES + 1) - len(data)))
+        return data, max(0, status.st_size - len(data))
 
 
-def parse(data: bytes) -> Model:
-    """Make a model from the bytes of an artifact; `_Fault` says what is wrong with them."""
+def parse(data: bytes, beyond: int = 0, place: str = "") -> Model:
+    """Make a model from the bytes of an artifact; `_Fault` says what is wrong with them.
+
+    `beyond` bytes more stand in the file at `place`.
+    """
     if data[: len(_MAGIC)] != _MAGIC:
         raise _Fault("not a copytaster model")
     if len(data) < _HEAD:
@@ -197,14 +265,15 @@ def parse(data: bytes) -> Model:
     version = int.from_bytes(data[12:16], "little")
     if version != VERSION:
         raise _Fault(f"format version {version} is not known to this release, which reads version {VERSION}")
-    if len(data) > MAX_BYTES:
-        raise _Fault(f"a model has at most {MAX_BYTES:,} bytes")
     header_size, size = (int.from_bytes(data[at : at + 8], "little") for at in (16, 24))
-    if size != len(data) or header_size > size - _HEAD:
-        raise _Fault(f"the model is cut short or has grown: {len(data):,} bytes, not {size:,}")
+    if min(size, len(data)) > MAX_BYTES or beyond > MAX_SECTION:
+        raise _Fault(f"a model has at most {MAX_BYTES:,} bytes")
+    total = len(data) + beyond
+    if size > len(data) or header_size > size - _HEAD:
+        raise _Fault(f"the model is cut short or has grown: {total:,} bytes, not {size:,}")
     if header_size > MAX_HEADER:
         raise _Fault(f"a header has at most {MAX_HEADER:,} bytes")
-    rest = memoryview(data)[_HEAD:]
+    rest = memoryview(data)[_HEAD:size]
     checksum = sha256(data[:32])
     checksum.update(rest)
     if checksum.digest() != data[32:_HEAD]:
@@ -212,9 +281,27 @@ def parse(data: bytes) -> Model:
     try:
         header = json.loads(str(rest[:header_size], "ascii"), object_pairs_hook=_object)
         _check_plain(header)
-        return _build(header, rest[header_size:])
+        section = _section(header, data[size:] if len(data) == total else place)
+        if total != size + (section.size if section else 0):
+            raise _Fault(f"the model is cut short or has grown: {total:,} bytes, not {size:,}")
+        model = _build(header, rest[header_size:])
+        model.careful = section
+        return model
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, ArithmeticError) as fault:
         raise _Fault(f"the header does not make sense ({type(fault).__name__})") from None
+
+
+def _section(header: dict[str, Any], source: bytes | str) -> Section | None:
+    """Read what the header says of the section of the careful reader, if there is one."""
+    entry = header.get("careful")
+    if entry is None:
+        return None
+    rank, base, size, digest = (entry[key] for key in ("rank", "base", "bytes", "sha256"))
+    if not all(type(n) is int for n in (rank, size)) or not 0 < size <= MAX_SECTION:
+        raise ValueError("no rank or length")
+    if not all(isinstance(name, str) and re.fullmatch("[0-9a-f]{64}", name) for name in (base, digest)):
+        raise ValueError("no checksum")
+    return Section(rank, base, size, digest, source)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -117,6 +117,12 @@ _reader = click.option(
     show_default=True,
     help="Which reader to use; careful, and both in turn, need the extra 'careful'.",
 )
+_reread_below = click.option(
+    "--reread-below",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    help="With --reader both, read again below this probability.  [default: the model's]",
+)
 _DEFAULT = f"{MODEL} if there is one here, else the one shipped"
 
 
@@ -137,6 +143,7 @@ def cli(context: click.Context) -> None:
 @_inputs
 @_model("the one shipped")
 @_reader
+@_reread_below
 @_choice("text", "jsonl", "csv", "html", "jsonld")
 @_output("File to write, whole or not at all.  [default: standard output]", metavar="OUT")
 @click.option(
@@ -173,6 +180,7 @@ def predict(
     inputs: tuple[str, ...],
     model: str | None,
     reader: str,
+    reread_below: float | None,
     format: str,
     output: str | None,
     min_confidence: float,
@@ -219,6 +227,7 @@ def predict(
         Settings(
             model=model,
             reader=reader,
+            reread_below=reread_below,
             format=format,
             min_confidence=min_confidence,
             explain=explain,
@@ -336,6 +345,7 @@ def train(labeled: tuple[str, ...], output: str, config: str | None, seed: int) 
 @_labeled
 @_model(_DEFAULT)
 @_reader
+@_reread_below
 @_choice("text", "json", "markdown", "junit", "github", "svg")
 @click.option("--gate", metavar="FILE", type=click.Path(), help="TOML file of figures the model must reach.")
 @click.option("--update-gates", is_flag=True, help="Raise the figures in FILE to what is measured.")
@@ -362,6 +372,7 @@ def evaluate(
     labeled: tuple[str, ...],
     model: str | None,
     reader: str,
+    reread_below: float | None,
     format: str,
     gate: str | None,
     update_gates: bool,
@@ -382,7 +393,7 @@ def evaluate(
     from copytaster.gate import check_gates, read_gates
     from copytaster.gate import update_gates as pin
     from copytaster.labeled import digest, select
-    from copytaster.metrics import evaluate_examples
+    from copytaster.metrics import evaluate_examples, rereading
 
     gates = read_gates(gate) if gate else None
     examples = _read_labeled(labeled)
@@ -395,10 +406,15 @@ def evaluate(
     fields = tuple(dict.fromkeys((*by, *(gates.fields if gates else ()))))
 
     def measure(model: str | None) -> Report:
-        annotator = load(model, reader=reader)
+        annotator = load(model, reader=reader, reread_below=reread_below)
         articles = [example.article or i for i, example in enumerate(examples)]
-        proba = annotator.predict_proba([example.text for example in examples], articles)
-        return evaluate_examples(examples, annotator.labels, proba, fields, errors)
+        texts = [example.text for example in examples]
+        reading = annotator.read(texts, articles)
+        result = evaluate_examples(examples, annotator.labels, reading.probabilities, fields, errors)
+        if reader == "both":
+            first = load(model).read(texts, articles).probabilities
+            result["rereading"] = rereading(examples, annotator.labels, first, reading)
+        return result
 
     model = _own_or_shipped(model)
     found = measure(model)
@@ -451,6 +467,7 @@ def check(labeled: tuple[str, ...], format: str, suspects: bool, limit: int) -> 
 @_number("-n", "number", default=50, text="How many paragraphs.", least=1)
 @_model(_DEFAULT)
 @_reader
+@_reread_below
 @_choice("copytaster", "doccano", "label-studio", "prodigy", "csv")
 @_output("File to write.  [default: standard output]", metavar="OUT")
 @_number("--per-article", default=3, text="The most of one article.", least=1)
@@ -460,6 +477,7 @@ def suggest(
     number: int,
     model: str | None,
     reader: str,
+    reread_below: float | None,
     format: str,
     output: str | None,
     per_article: int,
@@ -475,7 +493,7 @@ def suggest(
     from copytaster.inputs import read_articles
     from copytaster.output import atomic
 
-    annotator = load(_own_or_shipped(model), reader=reader)
+    annotator = load(_own_or_shipped(model), reader=reader, reread_below=reread_below)
     faults = 0
 
     def articles() -> Iterator[Article]:

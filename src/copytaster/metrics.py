@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from copytaster.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from copytaster.annotate import Reading
     from copytaster.labeled import Example
 
 Floats = NDArray[np.float64]
@@ -132,6 +133,7 @@ class Report(Measures, total=False):
     predictions: list[list[Any]]
     comparison: Any
     gates: Any
+    rereading: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -700,3 +702,36 @@ def evaluate_examples(
         )
     ]
     return report
+
+
+def rereading(
+    examples: Sequence[Example], labels: Sequence[str], first: Floats, reading: Reading
+) -> dict[str, int]:
+    """Count what the careful reader was asked and what came of it.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    labels : sequence of str
+    first : ndarray of float, shape (n, K)
+        Probabilities of the fast reader alone.
+    reading : Reading
+        Of both readers.
+
+    Returns
+    -------
+    dict
+        How many paragraphs there are ("n"), were "asked" about, got another label ("changed"), and of those
+        a right one in place of a wrong one ("righted"), or the reverse ("wronged").
+    """
+    gold = np.array([example.label for example in examples])
+    before, after = (np.array(labels)[chances.argmax(axis=1)] for chances in (first, reading.probabilities))
+    changed = before != after
+    counts = {
+        "n": len(gold),
+        "asked": reading.careful.sum(),
+        "changed": changed.sum(),
+        "righted": (changed & (after == gold)).sum(),
+        "wronged": (changed & (before == gold)).sum(),
+    }
+    return {name: int(count) for name, count in counts.items()}

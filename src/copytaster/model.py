@@ -22,6 +22,7 @@ from copytaster.features import MAX_CHARS, Featuriser, Lexicons
 from copytaster.tally import Tallier, Tally
 
 if TYPE_CHECKING:
+    from copytaster.artifact import Section
     from copytaster.explain import Explanation
 
 BATCH, BATCH_CHARS = 512, 150_000
@@ -47,7 +48,14 @@ class Model:
         What the model is and where it comes from; JSON.
     domain : Domain, optional
         Tells texts unlike the training texts; without, every text is taken for familiar.
+
+    Attributes
+    ----------
+    careful : Section or None
+        The careful reader's part of the artifact, where it has one.
     """
+
+    careful: Section | None = None
 
     def __init__(
         self,

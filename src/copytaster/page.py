@@ -169,13 +169,13 @@ class Writer:
                 return f'<h3 id="{name}" dir="auto">{shown(text)}</h3>\n'
             return f'<p class="furniture l{len(self._names) - 1}" id="{name}" dir="auto">{shown(text)}</p>\n'
         evidence = {} if annotation.evidence is None else annotation.evidence.to_dict()
-        parts = evidence.get("parts", [])
+        parts = _parts(evidence)
         confidence = annotation.confidence or 0.0
         item = " item" if annotation.kind == "list-item" else ""
         why = ""
         if evidence:
             chances = ", ".join(f"{shown(k)} {v:.1%}" for k, v in annotation.probabilities.items())
-            table = _table(evidence) if parts else ""
+            table = _removals(evidence) if "removals" in evidence else _table(evidence) if parts else ""
             why = (
                 f'<p class="why">{shown(str(annotation.evidence))}</p>\n'
                 f"<details><summary>Evidence</summary><p>{chances}</p>{table}</details>\n"
@@ -183,7 +183,7 @@ class Writer:
         return (
             f'<div class="p{item} l{place} {self._colour(place)}" id="{name}">\n<p class="tag">'
             f'<a href="#{name}" aria-label="paragraph {number}">{number}</a> '
-            f"<b>{shown(self._names[place])}</b> {_percent(confidence)} "
+            f"<b>{shown(self._names[place])}</b> {_percent(confidence)} {_said_by(annotation.reader)}"
             f'<svg viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true"><rect class="rail" '
             f'width="100" height="4"/><rect width="{confidence * 100:.0f}" height="4"/></svg></p>\n'
             f'<p class="text" dir="auto">{_highlighted(text, parts)}</p>\n{why}</div>\n'
@@ -285,6 +285,30 @@ def _highlighted(text: str, parts: Iterable[Mapping[str, Any]]) -> str:
             piece = f"<mark>{piece}</mark>" if weight > 0 else f'<mark class="off">{piece}</mark>'
         pieces.append(piece)
     return "".join(pieces)
+
+
+def _parts(evidence: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what of the text to mark, and how much."""
+    if "removals" in evidence:
+        return [{"spans": [r["span"]], "contribution": r["loss"]} for r in evidence["removals"]]
+    return list(evidence.get("parts", []))
+
+
+def _said_by(reader: str) -> str:
+    return "" if reader == "fast" else f"<small>{shown(reader)} reader</small> "
+
+
+def _removals(evidence: Mapping[str, Any]) -> str:
+    """Set out what the careful reader's probability loses without some words, then the fast reader's sum."""
+    rows = "".join(
+        f"<tr><th scope=\"row\">'{shown(r['text'])}'</th><td>{r['loss']:+.2f}</td></tr>"
+        for r in evidence["removals"]
+    )
+    return (
+        f'<table><thead><tr><th scope="col">left out</th><th scope="col">the careful reader\'s chance of '
+        f"{shown(evidence['label'])} loses</th></tr></thead><tbody>{rows}</tbody></table>"
+        f"<p>The fast reader's evidence:</p>{_table(evidence['fast']) if 'parts' in evidence['fast'] else ''}"
+    )
 
 
 def _table(evidence: Mapping[str, Any]) -> str:

@@ -43,6 +43,8 @@ class Settings:
         The artifact; None for the one that ships with the package.
     reader : str
         One of `copytaster.annotate.READERS`.
+    reread_below : float or None
+        See `copytaster.annotate.load`.
     format : str
         One of `copytaster.writers.FORMATS`.
     min_confidence : float
@@ -63,6 +65,7 @@ class Settings:
 
     model: str | None = None
     reader: str = "fast"
+    reread_below: float | None = None
     format: str = "jsonl"
     min_confidence: float = 0.0
     explain: bool = False
@@ -109,7 +112,10 @@ class Work:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.annotator: Annotator = load(
-            settings.model, min_confidence=settings.min_confidence, reader=settings.reader
+            settings.model,
+            min_confidence=settings.min_confidence,
+            reader=settings.reader,
+            reread_below=settings.reread_below,
         )
         self.annotator.explain = settings.explain
         self.writer: Writer = make(

@@ -132,6 +132,22 @@ def _comparison(report: Report) -> _Section:
     return _Section("Against the baseline", lines, ("", "then", "now", "change", "p", "verdict"), rows)
 
 
+def _rereading(report: Report) -> _Section:
+    counts = report["rereading"]
+
+    def row(name: str, key: str, whole: str) -> tuple[str, ...]:
+        part = counts[key]
+        return name, f"{part:,}", f"{part / counts[whole]:.1%}" if counts[whole] else "-"
+
+    rows = [
+        row("asked, of all paragraphs", "asked", "n"),
+        row("another label, of those", "changed", "asked"),
+        row("right now and wrong before, of those", "righted", "changed"),
+        row("wrong now and right before, of those", "wronged", "changed"),
+    ]
+    return _Section("What the careful reader did", [], ("", "paragraphs", "share"), rows)
+
+
 def _scores(report: Report) -> _Section:
     intervals = report["intervals"]
     figures = cast(dict[str, Any], report)
@@ -226,6 +242,8 @@ def _sections(report: Report) -> Iterator[_Section]:
         yield _gates(report)
     if "comparison" in report:
         yield _comparison(report)
+    if "rereading" in report:
+        yield _rereading(report)
     yield _scores(report)
     yield _confusion(report)
     yield _calibration(report)

@@ -63,8 +63,9 @@ class Writer:
     def __init__(self, labels: Sequence[str], reader: str = "fast") -> None:
         self._scheme = _urn("labels", *sorted(labels))
         self._concept = {label: f"{self._scheme}#{quote(_bytes(label), safe='')}" for label in labels}
-        self._name = f"copytaster {__version__}, reader {reader}"
-        self._software = _urn("software", self._name)
+        readers = ("fast", "careful") if reader == "both" else (reader,)
+        names = {name: f"copytaster {__version__}, reader {name}" for name in readers}
+        self._software = {name: (_urn("software", text), text) for name, text in names.items()}
 
     def start(self) -> str:
         """Return the context, and the opening of the graph."""
@@ -79,7 +80,9 @@ class Writer:
 
     def end(self) -> str:
         """Return the software, the label concepts, and the close of the graph."""
-        nodes: list[dict[str, Any]] = [{"id": self._software, "type": "Software", "name": self._name}]
+        nodes: list[dict[str, Any]] = [
+            {"id": urn, "type": "Software", "name": name} for urn, name in self._software.values()
+        ]
         nodes += map(self._definition, self._concept)
         nodes.append({"id": self._scheme, "type": "skos:ConceptScheme", "label": "Purposes of paragraphs"})
         return ",\n".join(map(_json, nodes)) + "\n]}\n"
@@ -103,7 +106,7 @@ class Writer:
             "type": "Annotation",
             "motivation": "classifying",
             "confidence": round(annotation.confidence or 0.0, 4),
-            "generator": self._software,
+            "generator": self._software[annotation.reader][0],
             "body": body,
             "target": target,
         }

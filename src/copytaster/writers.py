@@ -68,14 +68,12 @@ class JsonlWriter(LineWriter):
     ----------
     labels : sequence of str
         The labels, in the order of the probabilities.
-    reader : str
-        The value of the key "reader".
     """
 
-    def __init__(self, labels: Sequence[str], reader: str = "fast") -> None:
+    def __init__(self, labels: Sequence[str]) -> None:
         keys = [quote(label).replace("%", "%%") for label in labels]
         start = '{"id": %s, "paragraph": %d, "start": %d, "end": %d, "kind": "%s", "label": %s, '
-        end = f'"status": "%s", "reader": {quote(reader).replace("%", "%%")}, "text": %s%s}}\n'
+        end = '"status": "%s", "reader": "%s", "text": %s%s}\n'
         each = ", ".join(f"{key}: %.4f" for key in keys)
         self._classified = f'{start}"confidence": %.4f, "probabilities": {{{each}}}, {end}'
         self._bare = f'{start}"confidence": null, "probabilities": null, {end}'
@@ -85,12 +83,12 @@ class JsonlWriter(LineWriter):
         """Return one line a paragraph."""
         name, label_of, classified, bare = quote(article.id), self._label, self._classified, self._bare
         lines: list[str] = []
-        for _, i, start, end, kind, label, status, confidence, chances, text, evidence in annotations:
+        for _, i, start, end, kind, label, status, confidence, chances, text, evidence, reader in annotations:
             tail = "" if evidence is None else f', "evidence": {_json(evidence.to_dict())}'
             if chances is None:
-                lines.append(bare % (name, i, start, end, kind, "null", status, quote(text), tail))
+                lines.append(bare % (name, i, start, end, kind, "null", status, reader, quote(text), tail))
             else:
-                verdict = (label_of[label], confidence, *chances.values(), status)
+                verdict = (label_of[label], confidence, *chances.values(), status, reader)
                 lines.append(classified % (name, i, start, end, kind, *verdict, quote(text), tail))
         return "".join(lines)
 
@@ -102,8 +100,6 @@ class CsvWriter(LineWriter):
     ----------
     labels : sequence of str
         The labels, each a column of probabilities.
-    reader : str
-        The value of the column "reader".
     raw : bool, default False
         Without, a byte order mark tells spreadsheets the encoding, and a cell that one would take for a
         formula begins with an apostrophe. With, every cell is exactly what it stands for.
@@ -111,10 +107,8 @@ class CsvWriter(LineWriter):
         Whether there is a column "evidence".
     """
 
-    def __init__(
-        self, labels: Sequence[str], reader: str = "fast", *, raw: bool = False, explain: bool = False
-    ) -> None:
-        self._labels, self._reader, self._raw, self._explain = tuple(labels), reader, raw, explain
+    def __init__(self, labels: Sequence[str], *, raw: bool = False, explain: bool = False) -> None:
+        self._labels, self._raw, self._explain = tuple(labels), raw, explain
 
     def start(self) -> str:
         """Return the header."""
@@ -139,7 +133,7 @@ class CsvWriter(LineWriter):
             annotation.label or "",
             annotation.status,
             *numbers,
-            self._reader,
+            annotation.reader,
             annotation.text,
             *evidence,
         ]
@@ -313,9 +307,9 @@ def make(
         If the format is not there.
     """
     if format == "jsonl":
-        return JsonlWriter(labels, reader)
+        return JsonlWriter(labels)
     if format == "csv":
-        return CsvWriter(labels, reader, raw=raw, explain=explain)
+        return CsvWriter(labels, raw=raw, explain=explain)
     if format == "text":
         return TerminalWriter(labels, *terminal) if terminal else TextWriter()
     try:
