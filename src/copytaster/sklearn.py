@@ -185,7 +185,7 @@ class ParagraphClassifier(_TakesTexts, ClassifierMixin, BaseEstimator):  # type:
         ``C`` of scikit-learn's multinomial `LogisticRegression`; above 0.
     word_weight, cue_weight : float, default 3 and 0.15
         Scale of the two views before the penalty, 0 or more; 0 leaves a view out.
-    iterations : int, default 10
+    iterations : int, default 20
         Most steps of the solver.
 
     Attributes
