@@ -155,8 +155,8 @@ def fit(
     )
     held_out = _held_out(parts, taught, config)
     scored = ~np.isnan(held_out[:, 0])
-    temperature = _temperature(held_out[scored], gold[scored]) if scored.any() else 1.0
-    context = _context(held_out / temperature, gold, examples)
+    temperature = temperature_of(held_out[scored], gold[scored]) if scored.any() else 1.0
+    context = context_of(held_out / temperature, gold, examples)
     solution = solve([*chain.from_iterable(parts.rows), *taught], config)
     manifest = {
         "package": __version__,
@@ -385,7 +385,7 @@ def _columns(blocks: Sequence[Rows], mass: Sequence[NDArray[np.float64]], config
     return _Columns(used, cues, middle, square, scale)
 
 
-def _temperature(scores: NDArray[np.float64], gold: NDArray[np.int64]) -> float:
+def temperature_of(scores: NDArray[np.float64], gold: NDArray[np.int64]) -> float:
     def loss(log_temperature: float) -> float:
         chances = softmax(scores / np.exp(log_temperature))
         return float(-np.log(np.maximum(chances[np.arange(len(gold)), gold], 1e-12)).mean())
@@ -393,7 +393,7 @@ def _temperature(scores: NDArray[np.float64], gold: NDArray[np.int64]) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-2, 2), method="bounded").x))
 
 
-def _context(scores: NDArray[np.float64], gold: NDArray[np.int64], examples: Sequence[Example]) -> Context:
+def context_of(scores: NDArray[np.float64], gold: NDArray[np.int64], examples: Sequence[Example]) -> Context:
     """Choose the weights of neighbours by the log loss of out-of-fold scores.
 
     Only paragraphs of articles with a name have neighbours. The weights are penalised and kept at zero or
