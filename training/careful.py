@@ -17,8 +17,8 @@ import click
 import finetune
 import numpy as np
 import standoff
-from build import training_set
 
+from build import training_set
 from copytaster import minilm
 from copytaster.adapter import RANK, compress
 from copytaster.annotate import Annotator
@@ -27,7 +27,7 @@ from copytaster.fit import context_of, temperature_of
 from copytaster.labeled import folds, select
 
 SHARE = 0.32
-"""Share of the held-out paragraphs that the threshold lets `--reader both` read again; on other texts it is more."""
+"""Share of the held-out paragraphs that `--reader both` reads again; of other texts it may be more."""
 
 
 def put(model, tuned, temperature, method, held_out, notes, rank=RANK) -> None:

@@ -18,8 +18,8 @@ from textwrap import dedent
 FOLDER = Path(__file__).with_name("foreign")
 
 _MODULES = (
-    "agreement", "article", "duplicates", "features", "figure", "gate", "labeled", "metrics", "model", "report",
-    "tokens",
+    "agreement", "article", "duplicates", "features", "figure", "gate", "labeled", "metrics", "model",
+    "report", "tokens",
 )  # fmt: skip
 _DOCUMENTATION = re.compile(r'^[ \t]*[rR]?"""(?s:.*?)"""', re.MULTILINE)
 
@@ -87,7 +87,7 @@ def salad(texts: Sequence[str], random: Random, count: int = 2000) -> list[str]:
 
 
 def pieces(texts: Sequence[str], random: Random) -> list[str]:
-    """Return runs of words of every other text, some in capitals, as list items or with addresses: *not* unlike them."""
+    """Return runs of words of every other text, in several dresses: *not* unlike them."""
     dresses = (*(_plain, _plain, _with_address, _as_item) * 3, _in_capitals)
     out: list[str] = []
     for text in texts[::2]:
@@ -129,7 +129,7 @@ def _lines(path: Path, blank: bool = False) -> list[str]:
 
 
 def _python(name: str) -> list[str]:
-    """Return the functions of a module of this package, their beginning without documentation and comments."""
+    """Return the functions of a module here, their beginning without documentation and comments."""
     source = Path(__file__).with_name(name + ".py").read_text("utf-8")
     source = _DOCUMENTATION.sub("", source)
     lines = [line for line in source.splitlines() if line.strip() and "#" not in line]
