@@ -17,8 +17,8 @@ import click
 import finetune
 import numpy as np
 import standoff
-
 from build import training_set
+
 from copytaster import minilm
 from copytaster.adapter import RANK, compress
 from copytaster.annotate import Annotator
