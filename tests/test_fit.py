@@ -167,12 +167,11 @@ def test_a_weight_counts_like_as_many_copies():
 
 
 @pytest.mark.parametrize("shares", [False, True])
-def test_the_solution_is_that_of_logistic_regression(shares, monkeypatch):
-    monkeypatch.setattr(fitting, "TOLERANCE", 1e-10)
+def test_the_solution_is_that_of_logistic_regression(shares):
     rows = rows_of(written(SIGNS[:3]))
     if shares:
         rows = rows._replace(targets=0.7 * rows.targets + 0.1)
-    config = Config(bits=10, iterations=400, inverse_regularisation=0.5)
+    config = Config(bits=10, iterations=400, tolerance=1e-10, inverse_regularisation=0.5)
     found = solve([rows], config).score(rows.features)
     words, cues = rows.features[:, :1024].toarray(), rows.features[:, 1024:].toarray().astype(float)
     cues = (cues - cues.mean(axis=0)) / np.maximum(cues.std(axis=0), 0.02)

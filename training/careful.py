@@ -17,7 +17,7 @@ import click
 import finetune
 import numpy as np
 import standoff
-from build import training_set
+from build import recipe
 
 from copytaster import minilm
 from copytaster.adapter import RANK, compress
@@ -89,7 +89,7 @@ def main(into, output, weights, scores, temperature, corpora, rank, seed) -> Non
     began = monotonic()
     model = load(into)
     copy = standoff.read_corpora(corpora)
-    examples, shares, _ = training_set(copy)
+    examples, shares, *_ = recipe(copy)
     texts = [example.text for example in examples]
     gold = np.array([model.labels.index(example.label) for example in examples])
     if weights:

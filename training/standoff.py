@@ -23,6 +23,22 @@ LABELS = ROOT / "labeled" / "standoff" / "real.tsv"
 TARGETS = ROOT / "labeled" / "standoff" / "targets.tsv.gz"
 CORPORA = ROOT.parent / "shared" / "real"
 
+GROUPS = {
+    "fftf": "activism",
+    "bftn": "activism",
+    "5calls": "activism",
+    "brdsa": "organisers",
+    "twc-berlin": "organisers",
+    "18f": "government",
+    "digitalgov": "government",
+    "babe": "news",
+    "basil": "news",
+    "abc-rural": "news",
+    "abc-science": "news",
+    "state-union": "speeches",
+}
+"""Sources held out together; those of a corpus whose name has a hyphen by its first part."""
+
 
 class Paragraph(NamedTuple):
     """One paragraph of the local copy."""
@@ -48,6 +64,11 @@ class Joined(NamedTuple):
     examples: list[Example]
     hard: np.ndarray
     missing: int
+
+
+def group_of(source: str) -> str:
+    """Return what a source is held out with."""
+    return GROUPS.get(source, source.split("-")[0])
 
 
 def key_of(text: str) -> str:

@@ -34,8 +34,6 @@ BITS = range(10, 23)
 """What `Config.bits` may be."""
 BLOCK = 16_384
 """Texts to a block of rows."""
-TOLERANCE = 5e-4
-"""The solver stops where a step lowers the mean loss by less."""
 UNSEEN = -10.0
 """Score of a label that no text has."""
 
@@ -54,6 +52,8 @@ class Config:
         Scale of the two views before the penalty.
     iterations : int
         Most steps of the solver.
+    tolerance : float
+        It stops where a step lowers the mean loss by less.
     folds : int
         Folds by article, for calibration and the figures of the manifest.
 
@@ -68,6 +68,7 @@ class Config:
     word_weight: float = 3.0
     cue_weight: float = 0.15
     iterations: int = 20
+    tolerance: float = 5e-4
     folds: int = 3
 
     def __post_init__(self) -> None:
@@ -100,11 +101,29 @@ class Soft(NamedTuple):
         Columns in the order of `label_order` of the examples they go with.
     source : str
         Where they come from, for the manifest.
+    fold : ndarray of int, shape (n,), optional
+        The fold of each, which it is held out with; without, they are learnt from in every fold.
     """
 
     texts: list[str]
     probabilities: NDArray[np.float64]
     source: str
+    fold: NDArray[np.intp] | None = None
+
+
+class Folds(NamedTuple):
+    """How examples are held out.
+
+    Attributes
+    ----------
+    number : ndarray of int, shape (n,)
+        The fold of each example, 0 and up.
+    by : str
+        What no fold parts, for the manifest.
+    """
+
+    number: NDArray[np.intp]
+    by: str
 
 
 def fit(
@@ -114,12 +133,13 @@ def fit(
     config: Config | None = None,
     soft: Soft | None = None,
     weights: NDArray[np.float64] | None = None,
+    held_out: Folds | None = None,
     notes: dict[str, Any] | None = None,
 ) -> Model:
     """Fit a model.
 
     The probabilities are calibrated by one temperature (Guo et al., *On Calibration of Modern Neural
-    Networks*, 2017) that minimises the log loss of out-of-fold scores, folds by article.
+    Networks*, 2017) that minimises the log loss of out-of-fold scores.
 
     Parameters
     ----------
@@ -129,9 +149,11 @@ def fit(
         Of the folds.
     config : Config, optional
     soft : Soft, optional
-        More texts, learnt from in every fold.
+        More texts.
     weights : ndarray of float, shape (n,), optional
         Of the examples.
+    held_out : Folds, optional
+        By default as many folds as `config` says, by article.
     notes : dict, optional
         More for the manifest.
 
@@ -147,17 +169,14 @@ def fit(
     gold = np.array([labels.index(example.label) for example in examples])
     targets = np.eye(len(labels))[gold] * (1.0 if weights is None else weights[:, None])
     texts = [example.text for example in examples]
-    parts = _parts(texts, targets, folds(examples, config.folds, seed), config)
-    taught = (
-        []
-        if soft is None
-        else _rows(soft.texts, np.where(soft.probabilities > 0.02, soft.probabilities, 0), config)
-    )
-    held_out = _held_out(parts, taught, config)
-    scored = ~np.isnan(held_out[:, 0])
-    temperature = temperature_of(held_out[scored], gold[scored]) if scored.any() else 1.0
-    context = context_of(held_out / temperature, gold, examples)
-    solution = solve([*chain.from_iterable(parts.rows), *taught], config)
+    fold, by = held_out or Folds(folds(examples, config.folds, seed), "article")
+    parts = _parts(texts, targets, fold, config)
+    taught = _taught(soft, len(parts.rows), config)
+    scores = _held_out(parts, taught, config)
+    scored = ~np.isnan(scores[:, 0])
+    temperature = temperature_of(scores[scored], gold[scored]) if scored.any() else 1.0
+    context = context_of(scores / temperature, gold, examples)
+    solution = solve([*chain.from_iterable(parts.rows), *chain.from_iterable(taught)], config)
     manifest = {
         "package": __version__,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -172,11 +191,11 @@ def fit(
             "soft": {"texts": len(soft.texts), "source": soft.source} if soft else None,
         },
         "calibration": {
-            "method": "temperature, out of fold by article",
+            "method": f"temperature, out of fold by {by}",
             "temperature": round(temperature, 4),
         },
         "context": context._asdict(),
-        "out_of_fold": _figures(examples, held_out / temperature, gold, labels),
+        "out_of_fold": _figures(examples, scores / temperature, gold, labels),
         "versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
         **(notes or {}),
     }
@@ -189,7 +208,7 @@ def out_of_fold(examples: Sequence[Example], labels: Sequence[str]) -> NDArray[n
     config = Config()
     targets = np.eye(len(labels))[[labels.index(example.label) for example in examples]]
     parts = _parts([e.text for e in examples], targets, folds(examples, 5, 0), config)
-    return softmax(np.nan_to_num(_held_out(parts, [], config)))
+    return softmax(np.nan_to_num(_held_out(parts, _taught(None, len(parts.rows), config), config)))
 
 
 @cache
@@ -243,11 +262,23 @@ def _parts(
     )
 
 
-def _held_out(parts: _Parts, taught: list[Rows], config: Config) -> NDArray[np.float64]:
+def _taught(soft: Soft | None, count: int, config: Config) -> list[list[Rows]]:
+    """Return the rows of soft targets that belong to each of `count` folds, and last those of none."""
+    if soft is None:
+        return [[]] * (count + 1)
+    fold = np.full(len(soft.texts), count) if soft.fold is None else soft.fold
+    members = [np.flatnonzero(fold == number).tolist() for number in range(count + 1)]
+    return [_rows([soft.texts[i] for i in some], soft.probabilities[some], config) for some in members]
+
+
+def _held_out(parts: _Parts, taught: list[list[Rows]], config: Config) -> NDArray[np.float64]:
     """Return contrasts, shape (n, K - 1); NaN where the other folds hold fewer than two labels."""
     scores = np.full((sum(map(len, parts.members)), parts.rows[0][0].targets.shape[1] - 1), np.nan)
     for number, members in enumerate(parts.members):
-        others = [*chain.from_iterable(parts.rows[:number] + parts.rows[number + 1 :]), *taught]
+        others = [
+            *chain.from_iterable(parts.rows[:number] + parts.rows[number + 1 :]),
+            *chain.from_iterable(taught[:number] + taught[number + 1 :]),
+        ]
         if len(_labels_in(others)) > 1:
             solution = solve(others, config)
             scores[members] = np.concatenate([solution.score(rows.features) for rows in parts.rows[number]])
@@ -329,7 +360,7 @@ def solve(blocks: Sequence[Rows], config: Config) -> Solution:
         return value, slope.ravel()
 
     start = np.zeros(len(unit) * len(basis), np.float32)
-    found, bias = place(minimise(loss, start, config.iterations, TOLERANCE * total))
+    found, bias = place(minimise(loss, start, config.iterations, config.tolerance * total))
     shape = (blocks[0].features.shape[1], blocks[0].targets.shape[1])
     weights, biases = np.zeros(shape), np.full(shape[1], UNSEEN)
     weights[np.ix_(columns.used, seen)], biases[seen] = found @ basis, bias @ basis
