@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -272,7 +273,7 @@ def test_a_missing_model(run: Run) -> None:
 def test_output_to_a_file(run: Run) -> None:
     Path("out").write_text("old")
     code, out, err = run("predict", "-o", "out", stdin=PAGE.encode())
-    assert (code, out, err) == (0, "", "Wrote out: 1 articles\n")
+    assert (code, out, err) == (0, "", "Wrote out: 1 article\n")
     assert Path("out").read_text() == run("predict", stdin=PAGE.encode())[1]
     code, out, err = run("predict", "-o", "no/out", stdin=PAGE.encode())
     assert (code, out) == (1, "") and "no/out cannot be written: no such file" in err
@@ -422,6 +423,38 @@ def test_a_full_disk_is_said() -> None:
         done = subprocess.run([*STUB, "predict"], input=PAGE.encode(), stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == 1
     assert done.stderr == b"Error: standard output cannot be written: no space left on device\n"
+
+
+@pytest.mark.parametrize("line", ["--help", "--version", "predict --help", "inspect"])
+def test_a_full_disk_is_said_by_whatever_writes(line: str) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "copytaster", *line.split()]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()
+    assert last.lower() == "error: standard output cannot be written: no space left on device"
+    assert "Traceback" not in done.stderr
+
+
+def test_closed_standard_input_is_said() -> None:
+    command = f"{shlex.join([*STUB, 'predict', '-'])} <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: <stdin>: it is closed\nError: 1 of 1 article could not be read\n"
+
+
+def test_a_run_that_filled_the_disk_is_resumed(tmp_path: Path) -> None:
+    path, out, whole = tmp_path / "lines.jsonl", tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
+    path.write_bytes(articles(300))
+    command = shlex.join([*STUB, "predict", str(path), "-f", "jsonl", "-o"])
+    full = subprocess.run(["sh", "-c", f"ulimit -f 100; {command} {out}"], capture_output=True, text=True)
+    assert full.returncode == 1
+    assert "file too large" in full.stderr and "repeat the command with --resume" in full.stderr
+    assert not out.exists()
+    last = subprocess.run(["sh", "-c", f"{command} {out} --resume"], capture_output=True, text=True)
+    assert (last.returncode, "Going on after" in last.stderr) == (0, True)
+    subprocess.run(["sh", "-c", f"{command} {whole}"], capture_output=True, check=True)
+    assert out.read_bytes() == whole.read_bytes()
 
 
 def test_an_interrupted_run_is_resumed_without_a_gap_or_a_repetition(tmp_path: Path) -> None:

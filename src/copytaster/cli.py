@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from copytaster import __version__
-from copytaster.errors import CopytasterError, DataError, GateError, UsageError
+from copytaster.errors import CopytasterError, DataError, GateError, UsageError, reason
 from copytaster.signals import Interrupted, interruptible
 from copytaster.terminal import Meter, visible
 
@@ -51,6 +51,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except CopytasterError as error:
         complain(error)
         return error.exit_code
+    except OSError as fault:
+        if fault.filename is not None:
+            raise
+        complain(f"standard output cannot be written: {reason(fault)}")  # help, or the version
+        return FAULT
     except MemoryError:
         complain("out of memory")
         return FAULT
@@ -248,7 +253,7 @@ def predict(
         if sink.position.inputs:
             skip(raws, sink.position)
             meter.start(sink.position.size)
-            say(f"Going on after {sink.position.inputs:,} articles")
+            say(f"Going on after {_articles(sink.position.inputs)}")
         else:
             sink.write(encode(work.writer.start()), sink.position)
         results = run_all(work, raws, sink.position, jobs or _processors(), scheduler, _warn_of_loss)
@@ -260,16 +265,20 @@ def predict(
                 for fault in written.faults:
                     complain(fault)
                 meter.show(position.inputs, position.size)
-        except Interrupted:
+        except (Interrupted, CopytasterError):
             if isinstance(sink, Partial) and sink.resumable:
                 say(f"{output} is not complete; to go on, repeat the command with --resume")
             raise
         sink.write(encode(work.writer.end()), sink.position)
     if output:
-        say(f"Wrote {output}: {sink.position.inputs - sink.faults:,} articles")
+        say(f"Wrote {output}: {_articles(sink.position.inputs - sink.faults)}")
     if sink.faults:
-        complain(f"{sink.faults:,} of {sink.position.inputs:,} articles could not be read")
+        complain(f"{sink.faults:,} of {_articles(sink.position.inputs)} could not be read")
     return FAULT if sink.faults else 0
+
+
+def _articles(count: int) -> str:
+    return f"{count:,} article{'s' * (count != 1)}"
 
 
 def _standard_input() -> tuple[str]:

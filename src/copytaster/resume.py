@@ -206,6 +206,7 @@ class Partial:
             if error is None:
                 self._finish()
             elif self.resumable:
+                os.ftruncate(self._file, self._size)  # on a full disk, room for the note of progress
                 self.save()
             else:
                 self._forget()
