@@ -430,5 +430,5 @@ def test_odd_files_never_pass(check, text):
 
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no /dev/zero on this system")
 def test_a_file_without_an_end_is_refused():
-    with pytest.raises(UsageError, match="^/dev/zero cannot be read: more than 1,048,576 bytes$"):
+    with pytest.raises(UsageError, match=r"^/dev/zero cannot be read: more than 1,048,576 bytes$"):
         read_gates("/dev/zero")
