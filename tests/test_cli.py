@@ -482,12 +482,14 @@ def test_an_interrupted_run_is_resumed_without_a_gap_or_a_repetition(tmp_path: P
     assert (again.returncode, "is complete" in again.stderr) == (0, True)
 
 
-def on_a_terminal(*arguments: str, **environment: str) -> tuple[int, str]:
+def on_a_terminal(*arguments: str, folder: Path | None = None, **environment: str) -> tuple[int, str]:
     """Run on a terminal of 60 columns."""
     ours, theirs = pty.openpty()
     inherited = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     variables = {**inherited, "COLUMNS": "60", "TERM": "xterm", **environment}
-    process = subprocess.Popen([*STUB, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=variables)
+    process = subprocess.Popen(
+        [*STUB, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=variables, cwd=folder
+    )
     os.close(theirs)
     output = b""
     with contextlib.suppress(OSError):  # the end of what a terminal gives
@@ -516,6 +518,17 @@ def test_no_format_commands_the_terminal(tmp_path: Path, format: str) -> None:
     code, output = on_a_terminal("predict", str(page), "-f", format, NO_COLOR="1")
     assert code == 0 and "gninepo" in output
     assert not re.search("[\x1b\x07\u009b\u202e\u2069]", output)
+
+
+def test_progress_is_shown_on_a_terminal_unless_the_output_goes_there(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(articles(300, "slowly"))
+    for output, shown in ((["-o", "out"], True), ([], False)):
+        code, written = on_a_terminal("predict", str(path), "-f", "jsonl", *output, folder=tmp_path)
+        assert (code, bool(re.search(r"\d+% +\d+ articles, \d+\.\d MB/s, 0:\d\d left", written))) == (
+            0,
+            shown,
+        )
 
 
 def test_a_terminal_without_input_gets_a_hint() -> None:

@@ -248,7 +248,10 @@ def predict(
             raise UsageError(f"--resume cannot go on with the format {format}", "It begins anew without")
         jobs = 1
     target = open_output(output, work.digest(), resume, work.writer.independent) if output else None
-    with target or Direct(standard_output(screened=format != "text")) as sink, _meter(inputs) as meter:
+    with (
+        target or Direct(standard_output(screened=format != "text")) as sink,
+        _meter(inputs, output) as meter,
+    ):
         raws = read_raw(inputs, max_bytes)
         if sink.position.inputs:
             skip(raws, sink.position)
@@ -308,9 +311,9 @@ def _warn_of_loss(process: int, code: int) -> None:
 
 
 @contextmanager
-def _meter(inputs: Sequence[str]) -> Iterator[Meter]:
+def _meter(inputs: Sequence[str], output: str | None) -> Iterator[Meter]:
     """Show progress on standard error where it is a terminal that the output does not go to."""
-    silent = sys.stderr is None or (sys.stdout is not None and sys.stdout.isatty())
+    silent = sys.stderr is None or (output is None and sys.stdout is not None and sys.stdout.isatty())
     plain = all(os.path.isfile(path) and not path.endswith(".gz") for path in inputs)
     meter = Meter(None if silent else sys.stderr, sum(map(os.path.getsize, inputs)) if plain else 0)
     try:
