@@ -269,6 +269,7 @@ def predict(
                     complain(fault)
                 meter.show(position.inputs, position.size)
         except (Interrupted, CopytasterError):
+            meter.clear()
             if isinstance(sink, Partial) and sink.resumable:
                 say(f"{output} is not complete; to go on, repeat the command with --resume")
             raise
