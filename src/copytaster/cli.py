@@ -202,8 +202,8 @@ def predict(
 ) -> int:
     """Label the paragraphs of articles.
 
-    INPUT is a file, a folder, a glob or - for standard input: plain text, Markdown, or JSONL with one article
-    a line, each also gzipped. Without any, standard input is read.
+    INPUT is a file, a folder, a glob or - for standard input: plain text, Markdown, JSONL with one article
+    a line, or, with the extra 'html', a web page, each also gzipped. Without any, standard input is read.
     """
     inputs = inputs or _standard_input()
     if output == "-":
