@@ -515,9 +515,10 @@ def test_a_terminal_gets_a_page_to_read(tmp_path: Path) -> None:
 def test_no_format_commands_the_terminal(tmp_path: Path, format: str) -> None:
     page = tmp_path / "page.txt"
     page.write_text("The clerk said \x1b]0;title\x07 and \u009b31m and \u202egninepo\u2069 on Monday.\n")
-    code, output = on_a_terminal("predict", str(page), "-f", format, NO_COLOR="1")
-    assert code == 0 and "gninepo" in output
-    assert not re.search("[\x1b\x07\u009b\u202e\u2069]", output)
+    for target in ([], ["-o", "/dev/stdout"]):
+        code, output = on_a_terminal("predict", str(page), "-f", format, *target, NO_COLOR="1")
+        assert code == 0 and "gninepo" in output
+        assert not re.search("[\x1b\x07\u009b\u202e\u2069]", output)
 
 
 def test_progress_is_shown_on_a_terminal_unless_the_output_goes_there(tmp_path: Path) -> None:
