@@ -110,6 +110,7 @@ def _expand(given: str) -> Iterator[str | DataError]:
 def _walk(folder: str) -> Iterator[str | DataError]:
     """Search a folder, in sorted order, for files of the known suffixes; hidden ones are passed over."""
     faults: list[OSError] = []
+    linked: set[str] = set()  # folders that links lead to: two links a folder would double the paths at each
     empty = True
     for here, folders, files in os.walk(folder, onerror=faults.append, followlinks=True):
         real = os.path.join(os.path.realpath(here), "")
@@ -117,9 +118,14 @@ def _walk(folder: str) -> Iterator[str | DataError]:
             path = os.path.join(here, name)
             if name.startswith("."):
                 folders.remove(name)
-            elif os.path.islink(path) and real.startswith(os.path.join(os.path.realpath(path), "")):
-                folders.remove(name)
-                yield DataError(f"{shown(path)}: this link leads back to a folder above it")
+            elif os.path.islink(path):
+                target = os.path.join(os.path.realpath(path), "")
+                back = real.startswith(target)
+                if back or target in linked:
+                    folders.remove(name)
+                    where = "back to a folder above it" if back else "where another link has led already"
+                    yield DataError(f"{shown(path)}: this link leads {where}")
+                linked.add(target)
         folders.sort()
         for name in sorted(files):
             if not name.startswith(".") and _suffix(name) in TEXT + LINES + HTML:
