@@ -288,7 +288,7 @@ def test_all_bytes_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 class Echo:
-    """Answers with the task; "die" kills the process, once where a file is named; "fault" and "bug" raise."""
+    """Answers with the task; "die" kills the process, once where a file is named; others raise."""
 
     def __call__(self, task: str) -> str:
         what, _, path = task.partition(" ")
@@ -298,6 +298,8 @@ class Echo:
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "fault":
             raise DataError("at fault", "mend it")
+        if what == "glut":
+            raise MemoryError
         if what == "bug":
             raise ZeroDivisionError
         return task
@@ -332,6 +334,7 @@ def test_pool_gives_up_loudly() -> None:
     for task, kind, words in (
         ("die", WorkerLost, "two worker processes"),
         ("fault", DataError, "at fault. mend it"),
+        ("glut", WorkerLost, "out of memory"),
         ("bug", RuntimeError, "ZeroDivisionError"),
     ):
         with pytest.raises(kind, match=words):

@@ -57,7 +57,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain(f"standard output cannot be written: {reason(fault)}")  # help, or the version
         return FAULT
     except MemoryError:
-        complain("out of memory")
+        complain("out of memory. With a lower --max-bytes, predict passes over long articles")
         return FAULT
     except Interrupted as stop:
         return stop.exit_code
@@ -268,7 +268,7 @@ def predict(
                 for fault in written.faults:
                     complain(fault)
                 meter.show(position.inputs, position.size)
-        except (Interrupted, CopytasterError):
+        except (Interrupted, CopytasterError, MemoryError):
             meter.clear()
             if isinstance(sink, Partial) and sink.resumable:
                 say(f"{output} is not complete; to go on, repeat the command with --resume")
