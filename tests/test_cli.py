@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -272,7 +273,7 @@ def test_a_missing_model(run: Run) -> None:
 def test_output_to_a_file(run: Run) -> None:
     Path("out").write_text("old")
     code, out, err = run("predict", "-o", "out", stdin=PAGE.encode())
-    assert (code, out, err) == (0, "", "Wrote out: 1 articles\n")
+    assert (code, out, err) == (0, "", "Wrote out: 1 article\n")
     assert Path("out").read_text() == run("predict", stdin=PAGE.encode())[1]
     code, out, err = run("predict", "-o", "no/out", stdin=PAGE.encode())
     assert (code, out) == (1, "") and "no/out cannot be written: no such file" in err
@@ -424,6 +425,38 @@ def test_a_full_disk_is_said() -> None:
     assert done.stderr == b"Error: standard output cannot be written: no space left on device\n"
 
 
+@pytest.mark.parametrize("line", ["--help", "--version", "predict --help", "inspect"])
+def test_a_full_disk_is_said_by_whatever_writes(line: str) -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "copytaster", *line.split()]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()
+    assert last.lower() == "error: standard output cannot be written: no space left on device"
+    assert "Traceback" not in done.stderr
+
+
+def test_closed_standard_input_is_said() -> None:
+    command = f"{shlex.join([*STUB, 'predict', '-'])} <&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: <stdin>: it is closed\nError: 1 of 1 article could not be read\n"
+
+
+def test_a_run_that_filled_the_disk_is_resumed(tmp_path: Path) -> None:
+    path, out, whole = tmp_path / "lines.jsonl", tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
+    path.write_bytes(articles(300))
+    command = shlex.join([*STUB, "predict", str(path), "-f", "jsonl", "-o"])
+    full = subprocess.run(["sh", "-c", f"ulimit -f 100; {command} {out}"], capture_output=True, text=True)
+    assert full.returncode == 1
+    assert "file too large" in full.stderr and "repeat the command with --resume" in full.stderr
+    assert not out.exists()
+    last = subprocess.run(["sh", "-c", f"{command} {out} --resume"], capture_output=True, text=True)
+    assert (last.returncode, "Going on after" in last.stderr) == (0, True)
+    subprocess.run(["sh", "-c", f"{command} {whole}"], capture_output=True, check=True)
+    assert out.read_bytes() == whole.read_bytes()
+
+
 def test_an_interrupted_run_is_resumed_without_a_gap_or_a_repetition(tmp_path: Path) -> None:
     path, out, whole = tmp_path / "lines.jsonl", tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
     path.write_bytes(articles(150, "slowly") + b"{oops\n" + articles(150, "slowly at night"))
@@ -449,12 +482,14 @@ def test_an_interrupted_run_is_resumed_without_a_gap_or_a_repetition(tmp_path: P
     assert (again.returncode, "is complete" in again.stderr) == (0, True)
 
 
-def on_a_terminal(*arguments: str, **environment: str) -> tuple[int, str]:
+def on_a_terminal(*arguments: str, folder: Path | None = None, **environment: str) -> tuple[int, str]:
     """Run on a terminal of 60 columns."""
     ours, theirs = pty.openpty()
     inherited = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     variables = {**inherited, "COLUMNS": "60", "TERM": "xterm", **environment}
-    process = subprocess.Popen([*STUB, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=variables)
+    process = subprocess.Popen(
+        [*STUB, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=variables, cwd=folder
+    )
     os.close(theirs)
     output = b""
     with contextlib.suppress(OSError):  # the end of what a terminal gives
@@ -480,9 +515,19 @@ def test_a_terminal_gets_a_page_to_read(tmp_path: Path) -> None:
 def test_no_format_commands_the_terminal(tmp_path: Path, format: str) -> None:
     page = tmp_path / "page.txt"
     page.write_text("The clerk said \x1b]0;title\x07 and \u009b31m and \u202egninepo\u2069 on Monday.\n")
-    code, output = on_a_terminal("predict", str(page), "-f", format, NO_COLOR="1")
-    assert code == 0 and "gninepo" in output
-    assert not re.search("[\x1b\x07\u009b\u202e\u2069]", output)
+    for target in ([], ["-o", "/dev/stdout"]):
+        code, output = on_a_terminal("predict", str(page), "-f", format, *target, NO_COLOR="1")
+        assert code == 0 and "gninepo" in output
+        assert not re.search("[\x1b\x07\u009b\u202e\u2069]", output)
+
+
+def test_progress_is_shown_on_a_terminal_unless_the_output_goes_there(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(articles(300, "slowly"))
+    for output, shown in ((["-o", "out"], True), ([], False)):
+        code, written = on_a_terminal("predict", str(path), "-f", "jsonl", *output, folder=tmp_path)
+        found = re.search(r"\d+% +\d+ articles, \d+\.\d MB/s, 0:\d\d left", written)
+        assert (code, bool(found)) == (0, shown)
 
 
 def test_a_terminal_without_input_gets_a_hint() -> None:

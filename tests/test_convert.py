@@ -4,7 +4,9 @@ import csv
 import gzip
 import io
 import json
+import os
 import re
+import stat
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -274,3 +276,21 @@ def test_prodigys_loader_reads_our_file(tmp_path):
     task = next(iter(srsly.read_jsonl(tmp_path / "x.jsonl")))
     assert (task["text"], task["accept"], task["answer"]) == (MET, ["reporting"], "accept")
     assert task["accept"][0] in [option["id"] for option in task["options"]]
+
+
+def test_a_device_is_written_to_and_stays_one(tmp_path, monkeypatch):
+    """As root, a rename would put a file in its place."""
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "A b c d.", "label": "x"}\n')
+    monkeypatch.setattr(os, "replace", lambda *paths: pytest.fail(f"{paths} renamed"))
+    convert(source, os.devnull, to_format="csv")
+    assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no /dev/zero on this system")
+def test_what_has_no_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("copytaster.convert.MAX_BYTES", 1_000_000)
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"a" * 2_000_000))
+    for path in ("/dev/zero", tmp_path / "bomb.csv.gz"):
+        with pytest.raises(DataError, match=f"^{path}: cannot be read: more than 1,000,000 bytes$"):
+            convert(path, tmp_path / "out.jsonl", "csv")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from models import names, random_model
 from texts import paragraphs
 
+from copytaster.explain import Explanation, Part
 from copytaster.features import FORMS
 from copytaster.model import MAX_CHARS
 
@@ -55,7 +56,7 @@ def test_the_plain_form_is_json_that_adds_up(count, text):
     found = MODELS[count].explain(text)
     plain = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     shown = sum(part["contribution"] for part in plain["parts"])
-    assert plain["bias"] + shown + plain["rest"] == pytest.approx(plain["log_odds"], abs=1e-4)
+    assert plain["bias"] + shown + plain["rest"] == pytest.approx(plain["log_odds"], abs=1e-6)
     assert plain["sentence"] == json.loads(json.dumps(str(found)))
     weight = [abs(part.contribution) for part in found.parts]
     assert weight == sorted(weight, reverse=True)
@@ -116,3 +117,11 @@ def test_certainty_beyond_floating_point_is_still_explained():
 def test_a_very_long_paragraph_is_explained_by_its_beginning():
     found = MODELS[3].explain("!" * (2 * MAX_CHARS))
     assert max(end for part in found.parts for _, end in part.spans) == MAX_CHARS
+
+
+def test_the_sentence_names_no_word_twice():
+    """A pair stands for its words, in the place of the strongest of the three."""
+    names = ["sign", "the", "sign the", "said", "petition", "the petition", "vote", "now"]
+    parts = tuple(Part("ngram", name, 9.0 - i, ()) for i, name in enumerate(names))
+    found = Explanation("ask", "news", 1.0, 0.0, parts)
+    assert str(found) == "ask rather than news: 'sign the', 'said', 'the petition', 'vote'"

@@ -7,9 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from copytaster import gate as gate_module
 from copytaster.compare import compare
-from copytaster.errors import GateError, UsageError
+from copytaster.errors import DataError, GateError, UsageError
 from copytaster.gate import check_gates, paragraphs_short, read_gates, update_gates
 from copytaster.labeled import Example
 from copytaster.metrics import evaluate_examples
@@ -409,8 +408,8 @@ def test_pinning_replaces_the_file_in_one_step(tmp_path, report, monkeypatch):
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(gate_module.os, "replace", fail)
-        with pytest.raises(UsageError, match="disk full"):
+        patch.setattr(os, "replace", fail)
+        with pytest.raises(DataError, match="disk full"):
             update_gates(link, report)
     assert path.read_text() == GATES
     update_gates(link, report)
@@ -427,3 +426,9 @@ def test_pinning_replaces_the_file_in_one_step(tmp_path, report, monkeypatch):
 def test_odd_files_never_pass(check, text):
     with contextlib.suppress(UsageError):
         assert not all(c["passed"] for c in check(text))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="no /dev/zero on this system")
+def test_a_file_without_an_end_is_refused():
+    with pytest.raises(UsageError, match=r"^/dev/zero cannot be read: more than 1,048,576 bytes$"):
+        read_gates("/dev/zero")

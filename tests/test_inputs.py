@@ -248,6 +248,21 @@ def test_folder_linked_into_itself_is_an_error_and_ends(tmp_path: Path) -> None:
     assert all("this link leads back" in fault for fault in faults)
 
 
+@posix
+def test_links_do_not_multiply(tmp_path: Path) -> None:
+    """Two links in each of 40 folders to the next one make a million million paths."""
+    for i in range(40):
+        (tmp_path / f"{i:02}").mkdir()
+        for name in "ab":
+            (tmp_path / f"{i:02}" / name).symlink_to(f"../{i + 1:02}")
+    (tmp_path / "40").mkdir()
+    (tmp_path / "40" / "x.txt").write_text("A.")
+    found = list(read_articles([tmp_path]))
+    assert len([item for item in found if isinstance(item, Article)]) == 2
+    assert len(found) < 200
+    assert "where another link has led already" in str(found[0])
+
+
 def test_denied_file_and_folder_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.txt").write_text("A.")
     (tmp_path / "shut").mkdir()

@@ -93,6 +93,8 @@ def test_folder_reads_itself_and_its_subfolders_once(write, tmp_path):
     [
         ('{"text": "A", ', "not JSON at column"),
         ("[" * 200_000, "not JSON that can be read"),
+        ('{"text": "A", "label": "x", "label": "y"}', "the key 'label' occurs twice"),
+        ('{"text": "A", "label": "x", "n": ' + "9" * 5000 + "}", "value has 5000 digits"),
         ("[1]", "a JSON object is expected, found a list"),
         ({"text": "A", "lable": "x"}, "'label' is missing. Did you mean 'lable'?"),
         ({"text": 3, "label": "x"}, "'text' must be a string, found a number"),
@@ -138,8 +140,11 @@ def test_unreadable_files_are_faults(tmp_path, write):
     damaged = write({"text": "A", "label": "x"}, name="x.jsonl.gz")
     damaged.write_bytes(damaged.read_bytes()[:-12])
     (tmp_path / "empty").mkdir()
-    _, faults = scan([tmp_path / "none.jsonl", damaged, tmp_path / "empty"])
-    assert [fault.code for fault in faults] == ["file"] * 3
+    (tmp_path / "loop").symlink_to("loop")
+    paths = ["none.jsonl", "x.jsonl.gz", "empty", "loop", "n" * 300, "x.jsonl.gz/x"]
+    _, faults = scan([tmp_path / path for path in paths])
+    assert [fault.code for fault in faults] == ["file"] * 6
+    assert str(faults[0]).startswith(f"{tmp_path}/none.jsonl: cannot be read: No such file or directory")
 
 
 def test_repeated_article_id_is_a_fault_unless_annotators_differ(write):

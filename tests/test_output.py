@@ -182,6 +182,23 @@ def test_another_run_is_not_resumed(tmp_path: Path) -> None:
             skip(iter(items), position_after(ITEMS[:3]))
 
 
+def test_half_a_batch_makes_room_for_the_note_of_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk there would be none otherwise."""
+
+    def fill_up(file: int, data: bytes) -> None:
+        os.write(file, data[:1])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DataError, match="no space left"), Partial(tmp_path / "out", "run") as out:
+        out.write(b"A\nB\n", position_after(ITEMS[:2]))
+        monkeypatch.setattr("copytaster.resume.write_all", fill_up)
+        out.write(b"D\n", position_after(ITEMS))
+    assert (tmp_path / "out.partial").read_bytes() == b"A\nB\n"
+    assert json.loads((tmp_path / "out.progress").read_bytes())["bytes"] == 4
+
+
 @pytest.mark.parametrize("note", [b"", b"{", b"[]", b"[" * 10_000, b'{"run": "run"}', None])
 def test_a_broken_note_of_progress_means_to_begin_anew(tmp_path: Path, note: bytes | None) -> None:
     interrupted(tmp_path / "out")
@@ -271,7 +288,7 @@ def test_all_bytes_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 class Echo:
-    """Answers with the task; "die" kills the process, once where a file is named; "fault" and "bug" raise."""
+    """Answers with the task; "die" kills the process, once where a file is named; others raise."""
 
     def __call__(self, task: str) -> str:
         what, _, path = task.partition(" ")
@@ -281,6 +298,8 @@ class Echo:
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "fault":
             raise DataError("at fault", "mend it")
+        if what == "glut":
+            raise MemoryError
         if what == "bug":
             raise ZeroDivisionError
         return task
@@ -315,6 +334,7 @@ def test_pool_gives_up_loudly() -> None:
     for task, kind, words in (
         ("die", WorkerLost, "two worker processes"),
         ("fault", DataError, "at fault. mend it"),
+        ("glut", WorkerLost, "out of memory"),
         ("bug", RuntimeError, "ZeroDivisionError"),
     ):
         with pytest.raises(kind, match=words):

@@ -149,6 +149,16 @@ def test_page_says_all() -> None:
     assert not any(a.get("class") == "index" for a in page.all("table"))
 
 
+def test_title_is_the_first_heading_before_any_paragraph() -> None:
+    body = "The ferry was cut on Monday, the council said."
+    for text, title, left in (
+        (f"Home | News | Shop\n\n# Ferry row\n\n## In short\n\n{body}", "Ferry row", ["In short"]),
+        (f"{body}\n\n# Ferry row\n\n{body}", "x", ["Ferry row"]),
+    ):
+        page = check(write(annotated(text)))
+        assert (page.blocks["h2"], page.blocks["h3"]) == ([title], left)
+
+
 def test_hostile_text_is_shown() -> None:
     page = check(write(annotated(id=HOSTILE, extra={"title": HOSTILE})))
     assert page.blocks["h2"] == page.blocks["name"] == [visible(HOSTILE)]

@@ -170,6 +170,14 @@ def test_terminal_tells_nothing_by_colour_alone() -> None:
     assert [int(number) for number in numbers if number] == [*range(1, len(annotations) + 1)]
 
 
+@pytest.mark.parametrize("width", [36, 50, 59, 60, 72, 120, 200])
+def test_terminal_keeps_to_its_width(width: int) -> None:
+    article, annotations = annotated(PAGE, explain=True)
+    lines = TerminalWriter(stubs.LABELS, width, False).article(article, annotations).splitlines()
+    assert max(map(columns, lines[1:])) <= min(width, 120)
+    assert len(" ".join(lines).split()) >= sum(len(a.text.split()) for a in annotations)
+
+
 def test_summary_counts_and_finds_the_turn() -> None:
     def labelled(*labels: str) -> list[Annotation]:
         base = annotated("The ferry was cut, said the clerk.")[1][0]

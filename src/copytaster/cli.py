@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from copytaster import __version__
-from copytaster.errors import CopytasterError, DataError, GateError, UsageError
+from copytaster.errors import CopytasterError, DataError, GateError, UsageError, reason
 from copytaster.signals import Interrupted, interruptible
 from copytaster.terminal import Meter, visible
 
@@ -51,8 +51,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except CopytasterError as error:
         complain(error)
         return error.exit_code
+    except OSError as fault:
+        if fault.filename is not None:
+            raise
+        complain(f"standard output cannot be written: {reason(fault)}")  # help, or the version
+        return FAULT
     except MemoryError:
-        complain("out of memory")
+        complain("out of memory. With a lower --max-bytes, predict passes over long articles")
         return FAULT
     except Interrupted as stop:
         return stop.exit_code
@@ -197,8 +202,8 @@ def predict(
 ) -> int:
     """Label the paragraphs of articles.
 
-    INPUT is a file, a folder, a glob or - for standard input: plain text, Markdown, or JSONL with one article
-    a line, each also gzipped. Without any, standard input is read.
+    INPUT is a file, a folder, a glob or - for standard input: plain text, Markdown, JSONL with one article
+    a line, or, with the extra 'html', a web page, each also gzipped. Without any, standard input is read.
     """
     inputs = inputs or _standard_input()
     if output == "-":
@@ -243,12 +248,15 @@ def predict(
             raise UsageError(f"--resume cannot go on with the format {format}", "It begins anew without")
         jobs = 1
     target = open_output(output, work.digest(), resume, work.writer.independent) if output else None
-    with target or Direct(standard_output(screened=format != "text")) as sink, _meter(inputs) as meter:
+    with (
+        target or Direct(standard_output(screened=format != "text")) as sink,
+        _meter(inputs, output) as meter,
+    ):
         raws = read_raw(inputs, max_bytes)
         if sink.position.inputs:
             skip(raws, sink.position)
             meter.start(sink.position.size)
-            say(f"Going on after {sink.position.inputs:,} articles")
+            say(f"Going on after {_articles(sink.position.inputs)}")
         else:
             sink.write(encode(work.writer.start()), sink.position)
         results = run_all(work, raws, sink.position, jobs or _processors(), scheduler, _warn_of_loss)
@@ -260,16 +268,21 @@ def predict(
                 for fault in written.faults:
                     complain(fault)
                 meter.show(position.inputs, position.size)
-        except Interrupted:
+        except (Interrupted, CopytasterError, MemoryError):
+            meter.clear()
             if isinstance(sink, Partial) and sink.resumable:
                 say(f"{output} is not complete; to go on, repeat the command with --resume")
             raise
         sink.write(encode(work.writer.end()), sink.position)
     if output:
-        say(f"Wrote {output}: {sink.position.inputs - sink.faults:,} articles")
+        say(f"Wrote {output}: {_articles(sink.position.inputs - sink.faults)}")
     if sink.faults:
-        complain(f"{sink.faults:,} of {sink.position.inputs:,} articles could not be read")
+        complain(f"{sink.faults:,} of {_articles(sink.position.inputs)} could not be read")
     return FAULT if sink.faults else 0
+
+
+def _articles(count: int) -> str:
+    return f"{count:,} article{'s' * (count != 1)}"
 
 
 def _standard_input() -> tuple[str]:
@@ -299,9 +312,9 @@ def _warn_of_loss(process: int, code: int) -> None:
 
 
 @contextmanager
-def _meter(inputs: Sequence[str]) -> Iterator[Meter]:
+def _meter(inputs: Sequence[str], output: str | None) -> Iterator[Meter]:
     """Show progress on standard error where it is a terminal that the output does not go to."""
-    silent = sys.stderr is None or (sys.stdout is not None and sys.stdout.isatty())
+    silent = sys.stderr is None or (output is None and sys.stdout is not None and sys.stdout.isatty())
     plain = all(os.path.isfile(path) and not path.endswith(".gz") for path in inputs)
     meter = Meter(None if silent else sys.stderr, sum(map(os.path.getsize, inputs)) if plain else 0)
     try:

@@ -10,9 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from copytaster.errors import DataError, UsageError
+from copytaster.errors import DataError, UsageError, reason
 from copytaster.formats import FORMATS, Format, Source
 from copytaster.labeled import UNREADABLE, Example, Fault, files, from_records, refuse
+from copytaster.limited import read_limited
+from copytaster.output import atomic
+from copytaster.raw import MAX_BYTES
 
 _BY_SUFFIX = {
     ".csv": "csv",
@@ -150,7 +153,7 @@ def sniff(path: str | Path) -> str:
         If the format cannot be told.
     """
     path = Path(path)
-    by_suffix = "copytaster" if path.is_dir() else _BY_SUFFIX.get(_suffix(path))
+    by_suffix = "copytaster" if os.path.isdir(path) else _BY_SUFFIX.get(_suffix(path))
     if by_suffix:
         return by_suffix
     if _suffix(path) not in (".jsonl", ".ndjson"):
@@ -188,20 +191,14 @@ def _suffix(path: Path) -> str:
 
 def _content(path: Path) -> str:
     try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
+        return read_limited(path, MAX_BYTES, path.suffix == ".gz").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 at byte {error.start + 1}") from error
     except UNREADABLE as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
+        raise DataError(f"{path}: cannot be read: {reason(error)}") from error
 
 
 def _write(path: Path, content: str) -> None:
     data = content.encode()
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot be written: {error}") from error
+    with atomic(path) as stream:
+        stream.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)

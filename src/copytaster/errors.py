@@ -43,3 +43,8 @@ class GateError(CopytasterError):
     """A measured figure lies below what the gate file requires."""
 
     exit_code = 3
+
+
+def reason(fault: BaseException) -> str:
+    """Say why a file cannot be read, without the number and the name that Python adds."""
+    return (fault.strerror if isinstance(fault, OSError) else None) or str(fault)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -74,24 +75,24 @@ class Explanation:
     parts: tuple[Part, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON: the strongest parts, and what the others add up to."""
-        shown = self.parts[:_SHOWN]
-        listed = [
+        """Return plain values for JSON: the strongest parts, and what the others, and rounding, add up to."""
+        log_odds, bias = round(self.log_odds, 6), round(self.bias, 6)
+        listed: list[dict[str, Any]] = [
             {
                 "view": p.view,
                 "name": p.name,
                 "contribution": round(p.contribution, 6),
                 "spans": [*map(list, p.spans)],
             }
-            for p in shown
+            for p in self.parts[:_SHOWN]
         ]
         return {
             "label": self.label,
             "against": self.against,
-            "log_odds": round(self.log_odds, 6),
-            "bias": round(self.bias, 6),
+            "log_odds": log_odds,
+            "bias": bias,
             "parts": listed,
-            "rest": round(sum(p.contribution for p in self.parts[_SHOWN:]), 6),
+            "rest": round(log_odds - bias - sum(part["contribution"] for part in listed), 6),
             "sentence": str(self),
         }
 
@@ -106,8 +107,9 @@ class Explanation:
             if part.view != "ngram":
                 cues.append(plain(name))
             elif word := part.name.strip(_EDGES):
-                words.append(f"'{word}'")
-        named = (list(dict.fromkeys(some))[:most] for some, most in ((words, _WORDS), (cues, _CUES)))
+                words.append(word)
+        quoted = [f"'{word}'" for word in _whole(words)]
+        named = (quoted, list(dict.fromkeys(cues))[:_CUES])
         evidence = "; ".join(", ".join(some) for some in named if some)
         return f"{self.label} rather than {self.against}: {evidence or 'nothing in particular'}"
 
@@ -184,6 +186,23 @@ def _contrast(best: int, second: int, count: int) -> NDArray[np.float64]:
     both = np.zeros(count + 1)
     both[best], both[second] = 1, -1
     return both[1:]
+
+
+def _whole(words: Iterable[str]) -> list[str]:
+    """Take the first n-grams, and where one is part of another, the longer of them in its place."""
+    taken: list[str] = []
+    for word in words:
+        if any(f" {word} " in f" {other} " for other in taken):
+            continue
+        parts = [other for other in taken if f" {other} " in f" {word} "]
+        if parts:
+            taken[taken.index(parts[0])] = word
+            taken = [other for other in taken if other not in parts]
+        elif len(taken) < _WORDS:
+            taken.append(word)
+        else:
+            break
+    return taken
 
 
 def _squeeze(text: str) -> str:

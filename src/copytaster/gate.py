@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
@@ -28,6 +26,7 @@ from copytaster.gatefile import (
     show,
 )
 from copytaster.metrics import Key, Measures, Report, scores
+from copytaster.output import atomic
 
 __all__ = ["Check", "Gates", "check_gates", "paragraphs_short", "read_gates", "update_gates"]
 
@@ -268,21 +267,6 @@ def _pinned(gate: Gate, measured: float, passed: bool) -> float:
     return min(gate.limit, rounded) if passed else rounded
 
 
-def _write(path: Path, text: str) -> None:
-    path = path.resolve()
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8"))
-        os.chmod(temporary, path.stat().st_mode & 0o777)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            os.unlink(temporary)
-        raise UsageError(f"{path} cannot be rewritten: {error}") from None
-
-
 def update_gates(path: str | Path, report: Report, allow_lower: bool = False) -> list[str]:
     """Pin the bounds of a gate file to what a report measured, and the digest to its data.
 
@@ -309,6 +293,8 @@ def update_gates(path: str | Path, report: Report, allow_lower: bool = False) ->
         If a figure was not measured, or a bound would loosen and `allow_lower` is false; nothing is written.
     UsageError
         If the file cannot be read, or a bound that changes is not on one line.
+    DataError
+        If the file cannot be written.
     """
     text = read_text(Path(path))
     gates = parse_gates(text, str(path))
@@ -338,5 +324,6 @@ def update_gates(path: str | Path, report: Report, allow_lower: bool = False) ->
     if parse_gates(rewritten, str(path)) != wanted:
         raise UsageError(f"{path} cannot be rewritten", "Write each gate on a line of its own")
     if changes:
-        _write(Path(path), rewritten)
+        with atomic(path) as stream:
+            stream.write(rewritten.encode())
     return changes

@@ -33,7 +33,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from copytaster.errors import UsageError
+from copytaster.errors import UsageError, reason
+from copytaster.limited import read_limited
 from copytaster.metrics import Key
 
 SCORES = ("precision", "recall", "f1")
@@ -52,6 +53,8 @@ _WORDS = {
     "max_drop": "a drop of at most",
     "max_rise": "a rise of at most",
 }
+MAX_BYTES = 1 << 20
+"""Longest TOML file."""
 _NUMBER = r"[+-]?[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][+-]?[0-9_]+)?"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -160,9 +163,9 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
 def read_text(path: Path) -> str:
     """Read a gate file; raise UsageError if that cannot be done."""
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_limited(path, MAX_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
+        raise UsageError(f"{path} cannot be read: {reason(error)}") from None
 
 
 def _places(text: str) -> dict[Key, int]:

@@ -183,8 +183,10 @@ def _object(line: str, place: str) -> dict[str, Any]:
         raise DataError(f"{place}: half of a surrogate pair") from None
     except RecursionError:
         raise DataError(f"{place}: nested too deeply") from None
+    except json.JSONDecodeError as fault:
+        raise DataError(f"{place}: not JSON at column {fault.colno}: {fault.msg}") from None
     except ValueError as fault:
-        raise DataError(f"{place}: not JSON: {fault}") from None
+        raise DataError(f"{place}: not JSON: {str(fault).partition(';')[0]}") from None
     if not isinstance(value, dict):
         raise DataError(f"{place}: not a JSON object")
     return value

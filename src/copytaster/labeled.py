@@ -6,7 +6,9 @@ import difflib
 import gzip
 import hashlib
 import json
+import os
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copytaster.duplicates import Components, fold, near_groups
-from copytaster.errors import DataError
+from copytaster.errors import DataError, reason
 
 SPLITS = ("train", "test")
 SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
@@ -323,7 +325,7 @@ class _Reader:
                 self.place(str(path), number)
                 self._read_line(line)
         except UNREADABLE as error:
-            self._fault("file", f"cannot be read: {error}")
+            self._fault("file", f"cannot be read: {reason(error)}")
 
     def _fault(self, code: str, message: str, hint: str = "") -> None:
         self.faults.append(Fault(code, self._file, self._line, message, hint))
@@ -333,13 +335,13 @@ class _Reader:
             self._fault("json", f"line longer than {MAX_LINE} bytes")
             return
         try:
-            record = json.loads(line.decode())
+            record = json.loads(line.decode(), object_pairs_hook=_object)
         except UnicodeDecodeError as error:
             self._fault("encoding", f"not UTF-8 at byte {error.start + 1} of the line")
         except json.JSONDecodeError as error:
             self._fault("json", f"not JSON at column {error.colno}: {error.msg}")
         except (ValueError, RecursionError) as error:
-            self._fault("json", f"not JSON that can be read: {error}")
+            self._fault("json", f"not JSON that can be read: {str(error).partition(';')[0]}")
         else:
             self.read_record(record)
 
@@ -427,17 +429,18 @@ class _Reader:
 
 def files(paths: Iterable[str | Path], faults: list[Fault]) -> Iterator[Path]:
     """Yield the files that `read_labeled` reads for some paths; a folder without any is a fault."""
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for path in map(Path, [paths] if isinstance(paths, (str, Path)) else paths):
         found = [path]
-        if path.is_dir():
+        if os.path.isdir(path):
             inside = [*path.glob("*"), *path.glob("*/*")]
             found = sorted(p for p in inside if p.name.endswith(SUFFIXES) and p.is_file())
             if not found:
                 faults.append(Fault("file", str(path), 0, "folder holds no .jsonl file"))
         for file in found:
-            if file.resolve() not in seen:
-                seen.add(file.resolve())
+            real = os.path.realpath(file)
+            if real not in seen:
+                seen.add(real)
                 yield file
 
 
@@ -459,6 +462,13 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
             if len(line) > MAX_LINE:
                 return
             number, line = number + 1, file.readline(MAX_LINE + 1)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(made := dict(pairs)) != len(pairs):
+        twice = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+        raise ValueError(f"the key {_quoted(twice)} occurs twice in an object")
+    return made
 
 
 def _encodable(text: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, takewhile
 from typing import Any, NamedTuple
 
 from copytaster import __version__
@@ -90,13 +90,17 @@ class Writer:
 """
 
     def article(self, article: Article, annotations: Sequence[Annotation]) -> str:
-        """Return one article: its title, the course it takes, and its paragraphs."""
+        """Return one article: its title, the course it takes, and its paragraphs.
+
+        Without a title of its own, it takes the first heading that stands before any paragraph.
+        """
         n = len(self._index) + 1
         blocks, title = annotations, article.extra.get("title")
         if not isinstance(title, str) or not title.strip():
-            title = ""
-            if blocks and blocks[0].kind == "heading" and blocks[0].paragraph == 0:
-                title, blocks = blocks[0].text, blocks[1:]
+            front = takewhile(lambda block: block.status == "not_classified", blocks)
+            first = next((block for block in front if block.kind == "heading"), None)
+            title = first.text if first else ""
+            blocks = [block for block in blocks if block is not first]
         name = shown(article.id or f"Article {n}")
         heading, below = name, ""
         if title:

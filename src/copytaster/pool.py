@@ -23,7 +23,7 @@ AHEAD = 4
 
 
 class WorkerLost(CopytasterError):
-    """A worker process died twice over the same task, or could not start."""
+    """A worker process died twice over the same task, could not start, or ran out of memory."""
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Pool(Generic[Task, Result]):
         Raises
         ------
         WorkerLost
-            If two workers in a row died over the same task.
+            If two workers in a row died over the same task, or one ran out of memory.
         CopytasterError
             What the function raised; any other exception is a `RuntimeError` with the worker's traceback.
         """
@@ -166,7 +166,7 @@ def _serve(connection: Connection, build: Callable[[], Callable[[Any], Any]]) ->
     while True:
         try:
             task = connection.recv()
-        except (EOFError, OSError):
+        except (EOFError, OSError, MemoryError):
             return
         try:
             if work is None:
@@ -174,9 +174,14 @@ def _serve(connection: Connection, build: Callable[[], Callable[[Any], Any]]) ->
             answer = (True, work(task))
         except CopytasterError as error:
             answer = (False, error)
+        except MemoryError:
+            answer = (
+                False,
+                WorkerLost("a worker process ran out of memory", "Try -j 1, or a lower --max-bytes"),
+            )
         except Exception:
             answer = (False, RuntimeError(traceback.format_exc()))
         try:
             connection.send(answer)
-        except OSError:
+        except (OSError, MemoryError):
             return

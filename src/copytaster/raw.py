@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from copytaster.errors import DataError
+from copytaster.errors import DataError, reason
 
 MAX_BYTES = 256 << 20
 TEXT = (".txt", ".text", ".md", ".markdown")
@@ -66,20 +66,19 @@ def read_raw(inputs: Sequence[str | Path], max_bytes: int = MAX_BYTES) -> Iterat
         The latter for each input, or line of JSONL, that cannot be had.
     """
     for given in inputs:
-        if given == "-":
+        if given == "-" and sys.stdin is None:
+            yield DataError("<stdin>: it is closed")
+        elif given == "-":
             yield from _read_stream(cast(BinaryIO, sys.stdin.buffer), "<stdin>", "", max_bytes)
-            continue
-        for path in _expand(str(given)):
-            if isinstance(path, DataError):
-                yield path
-            else:
-                yield from _read_file(path, max_bytes)
+        else:
+            for path in _expand(str(given)):
+                yield from [path] if isinstance(path, DataError) else _read_file(path, max_bytes)
 
 
 def shown(name: str) -> str:
     """Escape whatever a terminal would not show as itself, undecodable bytes of a file name included."""
     if name.isprintable():
-        return name
+        return name or "''"
     return "".join(c if c.isprintable() else _escape(c) for c in name)
 
 
@@ -111,6 +110,7 @@ def _expand(given: str) -> Iterator[str | DataError]:
 def _walk(folder: str) -> Iterator[str | DataError]:
     """Search a folder, in sorted order, for files of the known suffixes; hidden ones are passed over."""
     faults: list[OSError] = []
+    linked: set[str] = set()  # folders that links lead to: two links a folder would double the paths at each
     empty = True
     for here, folders, files in os.walk(folder, onerror=faults.append, followlinks=True):
         real = os.path.join(os.path.realpath(here), "")
@@ -118,9 +118,14 @@ def _walk(folder: str) -> Iterator[str | DataError]:
             path = os.path.join(here, name)
             if name.startswith("."):
                 folders.remove(name)
-            elif os.path.islink(path) and real.startswith(os.path.join(os.path.realpath(path), "")):
-                folders.remove(name)
-                yield DataError(f"{shown(path)}: this link leads back to a folder above it")
+            elif os.path.islink(path):
+                target = os.path.join(os.path.realpath(path), "")
+                back = real.startswith(target)
+                if back or target in linked:
+                    folders.remove(name)
+                    where = "back to a folder above it" if back else "where another link has led already"
+                    yield DataError(f"{shown(path)}: this link leads {where}")
+                linked.add(target)
         folders.sort()
         for name in sorted(files):
             if not name.startswith(".") and _suffix(name) in TEXT + LINES + HTML:
@@ -138,7 +143,7 @@ def _walk(folder: str) -> Iterator[str | DataError]:
 
 
 def _fault(fault: OSError, name: str = "") -> DataError:
-    return DataError(f"{name or shown(str(fault.filename))}: {fault.strerror or fault}")
+    return DataError(f"{name or shown(str(fault.filename))}: {reason(fault)}")
 
 
 def _suffix(path: str) -> str:
@@ -209,8 +214,7 @@ def _read_stream(stream: BinaryIO, name: str, suffix: str, max_bytes: int) -> It
     except UnicodeError:
         yield DataError(f"{name}: not {codec} to its end")
     except (OSError, EOFError, zlib.error) as fault:
-        reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else fault
-        yield DataError(f"{name}: cannot be read to its end ({reason})")
+        yield DataError(f"{name}: cannot be read to its end ({reason(fault)})")
 
 
 def _kind(suffix: str, head: str) -> str:

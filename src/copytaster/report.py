@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, cast
 from xml.etree import ElementTree
 
-from copytaster.errors import DataError
+from copytaster.errors import DataError, reason
+from copytaster.limited import read_limited
 from copytaster.metrics import Interval, Measures, Report
+from copytaster.raw import MAX_BYTES
 
 MOST_ROWS = 30
 LONGEST_NAME = 40
@@ -411,9 +413,9 @@ def read_report(path: str | Path) -> Report:
         If it cannot be read, or its labels and predictions are not those of a report.
     """
     try:
-        report = json.loads(Path(path).read_bytes())
+        report = json.loads(read_limited(path, MAX_BYTES))
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read as a JSON report: {error}") from None
+        raise DataError(f"{path} cannot be read as a JSON report: {reason(error)}") from None
     if not (isinstance(report, dict) and report.get("version") == 1 and _is_sound(report)):
         raise DataError(f"{path} holds no report with predictions", "Make it with evaluate -f json")
     return cast(Report, report)

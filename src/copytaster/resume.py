@@ -13,7 +13,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from copytaster.errors import DataError
-from copytaster.output import Stream, atomic, mode_of, open_locked, replace, taken, unwritable, write_all
+from copytaster.output import (
+    Screen,
+    Stream,
+    atomic,
+    mode_of,
+    open_locked,
+    replace,
+    taken,
+    unwritable,
+    write_all,
+)
 from copytaster.raw import Raw
 from copytaster.terminal import visible
 
@@ -206,6 +216,7 @@ class Partial:
             if error is None:
                 self._finish()
             elif self.resumable:
+                os.ftruncate(self._file, self._size)  # on a full disk, room for the note of progress
                 self.save()
             else:
                 self._forget()
@@ -261,7 +272,8 @@ def open_output(path: str | Path, run: str, resume: bool = False, keep: bool = T
     try:
         if stat.S_ISREG(mode_of(os.path.realpath(path))):
             return Partial(path, run, resume, keep)
-        return Direct(Stream(os.open(path, os.O_WRONLY), visible(str(path))))
+        file = os.open(path, os.O_WRONLY)
+        return Direct((Screen if os.isatty(file) else Stream)(file, visible(str(path))))
     except OSError as fault:
         raise unwritable(path, fault) from None
 

@@ -192,7 +192,10 @@ class TerminalWriter:
     def __init__(self, labels: Sequence[str], width: int, colour: bool) -> None:
         self._colour = {label: colour_of(i) for i, label in enumerate(labels)}
         self._margin = max(map(columns, (*labels, "out_of_domain")), default=0)
-        self._width = max(20, min(width, 120) - self._margin - _BESIDE)
+        beside = self._margin + _BESIDE
+        self._below = width < beside + _LEAST
+        self._indent = " " * (2 if self._below else beside)
+        self._width = max(20, min(width, 120) - len(self._indent))
         self._paint = paint if colour else lambda text, *codes: text
 
     def article(self, article: Article, annotations: Sequence[Annotation]) -> str:
@@ -200,7 +203,8 @@ class TerminalWriter:
         lines = [self._paint(one_line(article.id), "1")]
         for annotation in annotations:
             lines += [*([] if annotation.kind == "furniture" else [""]), *self._paragraph(annotation)]
-        return "\n".join([*lines, "", self._paint(summary(annotations, tuple(self._colour)), "1"), ""]) + "\n"
+        total = wrap(summary(annotations, tuple(self._colour)), self._width + len(self._indent))
+        return "\n".join([*lines, "", *(self._paint(line, "1") for line in total), ""]) + "\n"
 
     def start(self) -> str:
         """Return nothing."""
@@ -213,8 +217,7 @@ class TerminalWriter:
     def _paragraph(self, annotation: Annotation) -> list[str]:
         codes = self._codes(annotation)
         number = self._paint(f"{annotation.paragraph + 1:{_NUMBER}}", "2")
-        margin = " " * (self._margin + _BESIDE)
-        head, codes_of_text = margin[: -_NUMBER - 2], codes
+        head, codes_of_text = self._indent[: -_NUMBER - 2], codes
         if annotation.status != "not_classified":
             verdict, confidence = _verdict(annotation), annotation.confidence or 0.0
             gauge = f"{bar(confidence)} {min(round(confidence * 100), 99):3}%"
@@ -225,7 +228,10 @@ class TerminalWriter:
         if annotation.evidence is not None:
             why = wrap(one_line(str(annotation.evidence)), self._width)
             lines += [self._paint(line, "2") for line in why]
-        return [f"{head}{number}  {lines[0]}", *(margin + line for line in lines[1:])]
+        if self._below:
+            above = [] if annotation.status == "not_classified" else [f"{head}{number}"]
+            return [*above, *(self._indent + line for line in lines)]
+        return [f"{head}{number}  {lines[0]}", *(self._indent + line for line in lines[1:])]
 
     def _codes(self, annotation: Annotation) -> tuple[str, ...]:
         if annotation.label is not None:
@@ -236,6 +242,8 @@ class TerminalWriter:
 _NUMBER = 5
 _BESIDE = 15 + _NUMBER + 2
 """Columns of a bar, a percentage, the number of a paragraph and the spaces between them."""
+_LEAST = 24
+"""Columns of text that there must be beside those; on a narrower terminal the text stands below them."""
 
 
 def _verdict(annotation: Annotation) -> str:
