@@ -11,19 +11,26 @@
 enum { SENTENCE = 60, LONG = 100, SHORT = 240, REACH = 80, FIRST_WORD = 20 };
 
 typedef struct {
-    int kind;
     const void *data;
     Py_ssize_t length;
+    PyObject *string;
 } Text;
+
+/* What Python hands over and what goes into each block of running text. */
+typedef struct {
+    PyObject *blocks, *look, *suspects, *body;
+    PyTypeObject *cls;
+} Side;
 
 /* Where a line begins and ends without the white space around it, and where the next one begins. */
 typedef struct {
     Py_ssize_t start, end, next;
 } Line;
 
-static inline Py_UCS4 at(const Text *text, Py_ssize_t i)
+/* A width is always a constant, so that each has a copy of all of this. */
+static inline Py_UCS4 at(const int width, const Text *text, Py_ssize_t i)
 {
-    return PyUnicode_READ(text->kind, text->data, i);
+    return PyUnicode_READ(width, text->data, i);
 }
 
 static inline int is_break(Py_UCS4 c)
@@ -50,28 +57,35 @@ static inline int is_quote(Py_UCS4 c)
     return c == '"' || c == 0x201C || c == 0x2018;
 }
 
-/* Only called with constant widths, so that each has a loop of its own. */
-static inline Py_ssize_t next_break(const int width, const void *data, Py_ssize_t i, Py_ssize_t length)
+/* Return where the line ends that begins at `i`, having looked at some characters at once for as long as possible. */
+static inline Py_ssize_t next_break(const int width, const Text *text, Py_ssize_t i)
 {
-    while (i < length && !is_break(PyUnicode_READ(width, data, i)))
+    enum { STRIDE = 16 };
+    for (; text->length - i >= STRIDE; i += STRIDE) {
+        int found = 0;
+        for (int k = 0; k < STRIDE; k++) {
+            const Py_UCS4 c = at(width, text, i + k);
+            found |= (c < ' ') | (c == 0x85) | ((c | 1) == 0x2029);
+        }
+        if (found)
+            for (int k = 0; k < STRIDE; k++)
+                if (is_break(at(width, text, i + k)))
+                    return i + k;
+    }
+    while (i < text->length && !is_break(at(width, text, i)))
         i++;
     return i;
 }
 
-static Line line_at(const Text *text, Py_ssize_t start)
+static inline Line line_at(const int width, const Text *text, Py_ssize_t start)
 {
-    Line line = {start, 0, 0};
-    switch (text->kind) {
-    case PyUnicode_1BYTE_KIND: line.end = next_break(PyUnicode_1BYTE_KIND, text->data, start, text->length); break;
-    case PyUnicode_2BYTE_KIND: line.end = next_break(PyUnicode_2BYTE_KIND, text->data, start, text->length); break;
-    default: line.end = next_break(PyUnicode_4BYTE_KIND, text->data, start, text->length);
-    }
+    Line line = {start, next_break(width, text, start), 0};
     line.next = line.end + (line.end < text->length);
-    if (line.next < text->length && at(text, line.end) == '\r' && at(text, line.next) == '\n')
+    if (line.next < text->length && at(width, text, line.end) == '\r' && at(width, text, line.next) == '\n')
         line.next++;
-    while (line.start < line.end && is_blank(at(text, line.start)))
+    while (line.start < line.end && is_blank(at(width, text, line.start)))
         line.start++;
-    while (line.end > line.start && is_blank(at(text, line.end - 1)))
+    while (line.end > line.start && is_blank(at(width, text, line.end - 1)))
         line.end--;
     return line;
 }
@@ -84,13 +98,13 @@ static inline int ends_element(Py_UCS4 c)
 }
 
 /* Tell whether `copytaster.glued.SEAM` matches near the front of a line. */
-static int has_seam(const Text *text, const Line *line)
+static inline int has_seam(const int width, const Text *text, const Line *line)
 {
     const Py_ssize_t end = line->end - line->start < REACH ? line->end : line->start + REACH;
     int capitals = 0;
-    Py_UCS4 before = 0, c = at(text, line->start), following;
+    Py_UCS4 before = 0, c = at(width, text, line->start), following;
     for (Py_ssize_t i = line->start; i < end; i++, before = c, c = following) {
-        following = i + 1 < end ? at(text, i + 1) : 0;
+        following = i + 1 < end ? at(width, text, i + 1) : 0;
         capitals = c >= 'A' && c <= 'Z' ? capitals + 1 : 0;
         if (capitals >= 4 && following >= 'a' && following <= 'z')
             return 1;
@@ -103,12 +117,12 @@ static int has_seam(const Text *text, const Line *line)
 }
 
 /* Tell whether the first word is one of the suspects, or not in ASCII; -1 where memory has run out. */
-static int is_suspect(const Text *text, const Line *line, PyObject *suspects)
+static inline int is_suspect(const int width, const Text *text, const Line *line, PyObject *suspects)
 {
     char word[FIRST_WORD];
     Py_ssize_t size = 0;
     for (; size < FIRST_WORD; size++) { /* a line that comes here is longer */
-        const Py_UCS4 c = at(text, line->start + size);
+        const Py_UCS4 c = at(width, text, line->start + size);
         if (is_blank(c))
             break;
         if (c >= 0x80 && !(c >= 0x2010 && c <= 0x2027)) /* of these, dashes and quotes, none is like ASCII */
@@ -123,65 +137,93 @@ static int is_suspect(const Text *text, const Line *line, PyObject *suspects)
     return found;
 }
 
-static int tells_of_cookies(const Text *text, const Line *line)
+static inline int tells_of_cookies(const int width, const Text *text, const Line *line)
 {
     const Py_ssize_t end = (line->end - line->start < SHORT ? line->end : line->start + SHORT) - 4;
     for (Py_ssize_t i = line->start; i < end; i++)
-        if (at(text, i + 2) == 'k' && at(text, i) == 'o' && at(text, i + 1) == 'o' && at(text, i + 3) == 'i' &&
-            at(text, i + 4) == 'e')
+        if (at(width, text, i + 2) == 'k' && at(width, text, i) == 'o' && at(width, text, i + 1) == 'o' && at(width, text, i + 3) == 'i' &&
+            at(width, text, i + 4) == 'e')
             return 1;
     return 0;
 }
 
 /* Tell whether a line is surely what `copytaster.kinds.is_running` says, with nothing run together. */
-static int is_plain(const Text *text, const Line *line, PyObject *suspects)
+static inline int is_plain(const int width, const Text *text, const Line *line, PyObject *suspects)
 {
-    const Py_UCS4 first = at(text, line->start), last = at(text, line->end - 1);
+    const Py_UCS4 first = at(width, text, line->start), last = at(width, text, line->end - 1);
     if (line->end - line->start <= SENTENCE || !(Py_UNICODE_ISUPPER(first) || is_quote(first)))
         return 0;
     if (last != '.' && last != '!' && last != '?' && last != '"' && last != 0x201D && last != ':')
         return 0;
     for (int i = 0; i < 3; i++)
-        if (at(text, line->start + i) == ')')
+        if (at(width, text, line->start + i) == ')')
             return 0;
-    if (tells_of_cookies(text, line) || has_seam(text, line))
+    if (tells_of_cookies(width, text, line) || has_seam(width, text, line))
         return 0;
-    const int suspect = is_suspect(text, line, suspects);
+    const int suspect = is_suspect(width, text, line, suspects);
     return suspect < 0 ? -1 : !suspect;
 }
 
 /* Tell whether a line may belong together with those after it. */
-static int may_go_on(const Text *text, const Line *line)
+static inline int may_go_on(const int width, const Text *text, const Line *line)
 {
-    const Py_UCS4 first = at(text, line->start), last = at(text, line->end - 1);
+    const Py_UCS4 first = at(width, text, line->start), last = at(width, text, line->end - 1);
     if (first == '#' || first == '>' || first == '|' || first == '`' || first == '~')
         return 1;
     if (last == '#' || last == '=' || last == '-' || last == '*' || last == '_')
         return 1;
     Py_ssize_t i = line->next;
-    while (i < text->length && is_blank(at(text, i)) && !is_break(at(text, i)))
+    while (i < text->length && is_blank(at(width, text, i)) && !is_break(at(width, text, i)))
         i++;
-    return i < text->length && !is_break(at(text, i));
+    return i < text->length && !is_break(at(width, text, i));
 }
 
-/* Append what Python makes of a line, or the line as running text. */
-static int append(PyObject *blocks, PyObject *string, const Line *line, PyObject *look, PyTypeObject *cls)
+/* Append what Python makes of a line. */
+static int append_looked_at(const Side *side, const Text *text, const Line *line)
 {
-    PyObject *text = PyUnicode_Substring(string, line->start, line->end), *found = NULL;
-    const Py_ssize_t size = PyList_GET_SIZE(blocks);
-    int good = 0;
-    if (look) {
-        found = text ? PyObject_CallFunction(look, "On", text, line->start) : NULL;
-        good = found && PyList_SetSlice(blocks, size, size, found) == 0;
-    } else {
-        PyObject *fields = text ? Py_BuildValue("((snnO))", "body", line->start, line->end, text) : NULL;
-        found = fields ? PyTuple_Type.tp_new(cls, fields, NULL) : NULL;
-        good = found && PyList_Append(blocks, found) == 0;
-        Py_XDECREF(fields);
-    }
-    Py_XDECREF(text);
+    PyObject *string = PyUnicode_Substring(text->string, line->start, line->end);
+    PyObject *found = string ? PyObject_CallFunction(side->look, "Nn", string, line->start) : NULL;
+    const Py_ssize_t size = PyList_GET_SIZE(side->blocks);
+    const int good = found && PyList_SetSlice(side->blocks, size, size, found) == 0;
     Py_XDECREF(found);
     return good;
+}
+
+/* Append a line as running text. */
+static int append(const Side *side, const Text *text, const Line *line)
+{
+    PyObject *start = PyLong_FromSsize_t(line->start), *end = PyLong_FromSsize_t(line->end);
+    PyObject *string = PyUnicode_Substring(text->string, line->start, line->end);
+    PyObject *fields = start && end && string ? PyTuple_Pack(4, side->body, start, end, string) : NULL;
+    PyObject *arguments = fields ? PyTuple_Pack(1, fields) : NULL;
+    PyObject *block = arguments ? PyTuple_Type.tp_new(side->cls, arguments, NULL) : NULL;
+    const int good = block && PyList_Append(side->blocks, block) == 0;
+    Py_XDECREF(start);
+    Py_XDECREF(end);
+    Py_XDECREF(string);
+    Py_XDECREF(fields);
+    Py_XDECREF(arguments);
+    Py_XDECREF(block);
+    return good;
+}
+
+/* Append blocks until a line may belong together with others, and return where it begins; -1 after an exception. */
+static inline Py_ssize_t scan_from(const int width, const Side *side, const Text *text, Py_ssize_t start)
+{
+    while (start < text->length) {
+        const Line line = line_at(width, text, start);
+        if (line.end > line.start) {
+            const int plain = is_plain(width, text, &line, side->suspects);
+            if (plain < 0)
+                return -1;
+            if (!(plain && line.end - line.start > LONG) && may_go_on(width, text, &line))
+                break;
+            if (!(plain ? append : append_looked_at)(side, text, &line))
+                return -1;
+        }
+        start = line.next;
+    }
+    return start;
 }
 
 PyDoc_STRVAR(SCAN_DOC, "scan(text, start, blocks, look, suspects, cls)\n--\n\n"
@@ -189,33 +231,30 @@ PyDoc_STRVAR(SCAN_DOC, "scan(text, start, blocks, look, suspects, cls)\n--\n\n"
 
 static PyObject *scan(PyObject *self, PyObject *args)
 {
-    PyObject *string, *blocks, *look, *suspects, *cls;
+    Text text;
+    Side side;
     Py_ssize_t start;
     (void)self;
-    if (!PyArg_ParseTuple(args, "UnO!OO!O!", &string, &start, &PyList_Type, &blocks, &look, &PyFrozenSet_Type, &suspects,
-                          &PyType_Type, &cls))
+    if (!PyArg_ParseTuple(args, "UnO!OO!O!", &text.string, &start, &PyList_Type, &side.blocks, &side.look,
+                          &PyFrozenSet_Type, &side.suspects, &PyType_Type, &side.cls))
         return NULL;
 #if PY_VERSION_HEX < 0x030C0000
-    if (PyUnicode_READY(string) < 0)
+    if (PyUnicode_READY(text.string) < 0)
         return NULL;
 #endif
-    if (start < 0 || !PyType_IsSubtype((PyTypeObject *)cls, &PyTuple_Type))
+    if (start < 0 || !PyType_IsSubtype(side.cls, &PyTuple_Type))
         return PyErr_Format(PyExc_ValueError, "no place in a text, or no sort of tuple");
-    const Text text = {PyUnicode_KIND(string), PyUnicode_DATA(string), PyUnicode_GET_LENGTH(string)};
-    while (start < text.length) {
-        const Line line = line_at(&text, start);
-        if (line.end > line.start) {
-            const int plain = is_plain(&text, &line, suspects);
-            if (plain < 0)
-                return NULL;
-            if (!(plain && line.end - line.start > LONG) && may_go_on(&text, &line))
-                break;
-            if (!append(blocks, string, &line, plain ? NULL : look, (PyTypeObject *)cls))
-                return NULL;
-        }
-        start = line.next;
+    if (!(side.body = PyUnicode_InternFromString("body")))
+        return NULL;
+    text.data = PyUnicode_DATA(text.string);
+    text.length = PyUnicode_GET_LENGTH(text.string);
+    switch (PyUnicode_KIND(text.string)) {
+    case PyUnicode_1BYTE_KIND: start = scan_from(PyUnicode_1BYTE_KIND, &side, &text, start); break;
+    case PyUnicode_2BYTE_KIND: start = scan_from(PyUnicode_2BYTE_KIND, &side, &text, start); break;
+    default: start = scan_from(PyUnicode_4BYTE_KIND, &side, &text, start);
     }
-    return PyLong_FromSsize_t(start);
+    Py_DECREF(side.body);
+    return start < 0 ? NULL : PyLong_FromSsize_t(start);
 }
 
 static PyMethodDef METHODS[] = {{"scan", scan, METH_VARARGS, SCAN_DOC}, {NULL, NULL, 0, NULL}};

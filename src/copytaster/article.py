@@ -387,7 +387,7 @@ def _in_context(blocks: list[Paragraph], text: str) -> list[Paragraph]:
         if title.kind == "body" and (is_title(title.text) or (asks and not is_ask(title.text))):
             blocks[0] = title._replace(kind="heading")
     introduced = [
-        i + 1 for i, block in enumerate(blocks) if block.text[-1] == ":" and block.kind != "furniture"
+        i for i, (kind, _, _, line) in enumerate(blocks, 1) if line[-1] == ":" and kind != "furniture"
     ]
     for i in introduced:
         if i < len(blocks) and blocks[i].kind != "list-item":

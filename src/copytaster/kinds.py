@@ -101,7 +101,7 @@ _CAPTION_CREDIT = re.compile(
     r"|(?:\bPhoto(?:graph)?s?|\bImage|\bPicture|\bCredit)(?:\s+by|\s+courtesy\s+of|\s*:)\s+[A-Z][^.!?]*"
     r"|\bGetty\s+Images|[a-z]/(?:AP|AFP|EPA|Reuters|Getty))\)?$"
 )
-_CREDITED = re.compile("Photo|Image|Picture|Credit|/")  # one of which every other such end holds
+_CREDITED = ("/", "Photo", "Image", "Picture", "Credit")  # one of which every other such end holds
 # First words by which a line that closes as a sentence may yet be a credit, a label or a notice of the site.
 SUSPECTS = word_set("""
     photo photos photograph photographs video videos image images picture pictures illustration
@@ -130,7 +130,7 @@ _ROW = re.compile(r"[|·•›»]|\s/\s|\s{3,}|\t")
 _ROW_SIGNS = ("/", "|", "   ", "·", "•", "›", "»")
 _DASH = re.compile(r"\s(?:--|–|—|-)\s")
 _DASHED_NAME = re.compile(r"(?:—|–|--)\s*[^\W\d_]")
-# The next two begin with a set of characters, for which the search is fast.
+# The next ones begin with a set of characters, for which the search is fast.
 _CONTACT = re.compile(  # web and mail, phone and postal code, postal addresses
     r"[:.@w](?:(?<=http:)//|(?<=https:)//|(?<=\w\.)(?:org|com|net|gov|edu|info|eu|uk)\b|(?<=\w@)\w|(?<=w)ww\.)"
     r"|[\d+B](?:(?<=\d)(?:\d\d[-. )]{1,2}\d{3,4}|(?<=\b\d)\d{4}\b"
@@ -142,7 +142,7 @@ _NOON = re.compile(r"\bnoon\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
 _ALNUM = re.compile(r"[^\W_]")
 _ENDED = re.compile(rf"[{SENTENCE_ENDS}][^\w{SENTENCE_ENDS}]*$")
-_SENTENCE_INSIDE = re.compile(r"(?:[a-z]{4}\.|[!?])[\"”’)]?\s+[A-Z(“\"]")
+_SENTENCE_INSIDE = re.compile(r"[.!?](?:(?<=[!?])|(?<=[a-z]{4}\.))[\"”’)]?\s+[A-Z(“\"]")
 _LEAD = re.compile(r"\W*")
 
 # Verbs that open a request. The first group opens little else; the second are nouns and headline words
@@ -166,7 +166,6 @@ _REQUEST_INSIDE = re.compile(
 )
 # Every such request holds one. No "i" is in them, which has capitals of other languages.
 _REQUEST = ("please", "n us", "us know", "gn up", "reg", "donate", "subscr", "k here", "s here")
-_STOP = re.compile(r"[.!?]")  # every end of a sentence inside a text holds one
 _FIGURE = re.compile(r"[\d.@/]")  # every contact holds one
 _LETTER = word_set(
     "dear hi hello hey yours sincerely regards cheers thanks thank best warmly solidarity faithfully"
@@ -264,7 +263,7 @@ def is_furniture(text: str) -> bool:
         return True
     if _DASHED_NAME.match(plain) or (first and first[0] == "by" and is_titled(plain[3:])):
         return True
-    dated = _DASH.split(plain)[-1]
+    dated = _DASH.split(plain)[-1] if "-" in plain or "–" in plain or "—" in plain else plain
     if (
         dated != plain
         and any(c.isdigit() for c in dated)
@@ -324,8 +323,8 @@ def odd_kind(text: str) -> str:
 def _is_credited(text: str) -> bool:
     """Tell whether a text closes as captions do; to look for the words first saves most searches."""
     start = max(0, len(text) - LONG)
-    likely = text[-1] == ")" or _CREDITED.search(text, start)
-    return bool(likely and _CAPTION_CREDIT.search(text, start))
+    likely = text[-1] == ")" or any(word in text[start:] for word in _CREDITED)
+    return likely and _CAPTION_CREDIT.search(text, start) is not None
 
 
 def is_title(text: str) -> bool:
@@ -340,9 +339,11 @@ def _unended(text: str, longest: int) -> str:
     words = text.split()
     opening = words[0].casefold()
     last = text.rstrip(_CLOSERS)[-1:]
+    if len(text) > longest and len(words) > 4 and last != ":" and not is_titled(text):
+        return "body"
     if (
         last in (",", ";")
-        or (_STOP.search(text) and _SENTENCE_INSIDE.search(text))
+        or _SENTENCE_INSIDE.search(text)
         or (text[0] in '"“«' and not is_titled(text))
     ):
         return "body"

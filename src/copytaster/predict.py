@@ -23,9 +23,9 @@ from copytaster.raw import Raw
 from copytaster.resume import START, Position
 from copytaster.writers import JsonlWriter, LineWriter, Writer, compiled, encode, make
 
-SIZE = 128 * 1024
+SIZE = 256 * 1024
 """Bytes of articles handed on at a time."""
-COUNT = 256
+COUNT = 512
 """The most articles handed on at a time."""
 LINES = 10_000
 """The most lines of an article written at a time."""
