@@ -197,7 +197,7 @@ class Bench:
     def command(self) -> None:
         """`copytaster predict`, JSONL to JSONL, against fastText alone on the same paragraphs."""
         source = self.folder / "articles.jsonl"
-        texts = write_articles(self.texts(), 2.5e6 * self.megabytes, source)
+        texts = write_articles(cycle(self.texts()), 2.5e6 * self.megabytes, source)
         size = source.stat().st_size / 1e6
         arguments = ("-m", "copytaster", "predict", source, "-f", "jsonl", "-o", self.folder / "out.jsonl")
         fast = fasttext_model(self.examples, self.folder)
