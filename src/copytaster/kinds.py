@@ -341,11 +341,7 @@ def _unended(text: str, longest: int) -> str:
     last = text.rstrip(_CLOSERS)[-1:]
     if len(text) > longest and len(words) > 4 and last != ":" and not is_titled(text):
         return "body"
-    if (
-        last in (",", ";")
-        or _SENTENCE_INSIDE.search(text)
-        or (text[0] in '"“«' and not is_titled(text))
-    ):
+    if last in (",", ";") or _SENTENCE_INSIDE.search(text) or (text[0] in '"“«' and not is_titled(text)):
         return "body"
     if (
         opening not in _QUESTION

@@ -319,6 +319,8 @@ def run_all(
     else:
         from copytaster.pool import Pool
 
-        results = Pool(build, jobs, lost).map(tasks())
+        # The runtime of the careful reader does not outlive a fork.
+        built = work if work.settings.reader == "fast" else None
+        results = Pool(build, jobs, lost, built).map(tasks())
     for written in results:
         yield positions.popleft(), written
