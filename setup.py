@@ -10,4 +10,4 @@ def part(name: str) -> Extension:
 
 
 if __name__ == "__main__":
-    setup(ext_modules=[part("_kernel"), part("_quote")])
+    setup(ext_modules=[part("_kernel"), part("_lines"), part("_rows")])

@@ -306,17 +306,40 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path) -> None:
     workers: list[str] = []
     while len(workers) < 2:
         time.sleep(0.02)
-        workers = [
-            pid
-            for pid in children.read_text().split()
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        workers = children.read_text().split()
     time.sleep(0.5)
     os.kill(int(workers[0]), signal.SIGKILL)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert f"Warning: worker process {workers[0]} was killed by signal 9" in err
     assert ids(out) == [f"a{i}" for i in range(300)]
+
+
+def runs(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_workers_end_with_the_process_they_were_forked_from(
+    endless: Callable[..., subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    process = endless("-j", "2", "-o", str(tmp_path / "out.jsonl"))
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers: list[str] = []
+    while len(workers) < 2:
+        time.sleep(0.02)
+        workers = children.read_text().split()
+    time.sleep(0.5)
+    open_files = [os.readlink(file) for pid in workers for file in Path(f"/proc/{pid}/fd").iterdir()]
+    assert not [name for name in open_files if "out.jsonl" in name]
+    process.kill()
+    process.wait()
+    ends = time.monotonic() + 10
+    while any(map(runs, workers)):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from copytaster.cli import cli
 from copytaster.gatefile import read_gates
 
 ROOT = Path(__file__).resolve().parent.parent
+IN_C = ("_kernel", "_lines", "_rows")
 sys.path.insert(0, str(ROOT / "training"))
 import docs  # noqa: E402
 
@@ -164,7 +165,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
     expected = [path for path in files if not any(map(path.match, left_out))]
     compiled = [name for name in names if any(map(Path(name).match, COMPILED))]
     assert sorted({*names} - {*compiled}) == sorted(str(path.relative_to(source)) for path in expected)
-    assert {name.split(".")[0] for name in compiled} <= {"copytaster/_kernel", "copytaster/_quote"}
+    assert {name.split(".")[0] for name in compiled} <= {f"copytaster/{part}" for part in IN_C}
     suffixes = {Path(name).suffix for name in {*names} - {*compiled}}
     assert suffixes <= {".py", ".typed", ".txt", ".json", ".css", ".copytaster", ".md"}
     assert {"copytaster/default.copytaster", "copytaster/py.typed", "copytaster/report.schema.json"} <= set(
@@ -175,7 +176,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
 
 def test_wheel_is_compiled_where_it_can_be(wheel, request):
     names = zipfile.ZipFile(wheel).namelist()
-    compiled = {part: any(f"/{part}." in name for name in names) for part in ("_kernel", "_quote")}
+    compiled = {part: any(f"/{part}." in name for name in names) for part in IN_C}
     if not any(compiled.values()) and "no compiler" not in request.node.name and shutil.which("cc") is None:
         pytest.skip("no compiler here")
     assert set(compiled.values()) == {"no compiler" not in request.node.name}
@@ -184,7 +185,7 @@ def test_wheel_is_compiled_where_it_can_be(wheel, request):
 def test_source_distribution_holds_the_source(wheel):
     with tarfile.open(next(wheel.parent.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"setup.py", "pyproject.toml", "src/copytaster/_kernel.c", "src/copytaster/_quote.c"} <= names
+    assert {"setup.py", "pyproject.toml", *(f"src/copytaster/{part}.c" for part in IN_C)} <= names
     assert {"src/copytaster/default.copytaster", "src/copytaster/py.typed", "README.md", "LICENSE"} <= names
     assert not [name for name in names if any(map(Path(name).match, COMPILED))]
 

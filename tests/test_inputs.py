@@ -437,7 +437,7 @@ written = [
 @example({"paragraphs": [{"text": "A.", "n": 0}]}, lambda value: json.dumps(value).replace("0", "1e999"))
 def test_with_and_without_orjson_the_same(value: dict[str, Any], write: Any) -> None:
     orjson = pytest.importorskip("orjson")
-    line = write(value)
+    line = write(value).encode()
 
     def outcome(module: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:

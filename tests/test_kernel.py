@@ -8,7 +8,7 @@ import importlib.util
 import os
 import subprocess
 import sys
-from json.encoder import encode_basestring
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 from models import names, random_model
 from texts import batches, paragraphs
 
-from copytaster import tally
+from copytaster import article, tally, writers
+from copytaster.annotate import Annotator, Verdicts
+from copytaster.article import Article, Paragraph
 from copytaster.artifact import load
 from copytaster.domain import READ
 from copytaster.model import MAX_CHARS, Model
+from copytaster.writers import JsonlWriter, encode
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,7 +41,7 @@ def compiled(tmp_path_factory):
         spec = importlib.util.spec_from_file_location(f"copytaster.{name}", path)
         modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(modules[name])
-    if set(modules) != {"_kernel", "_quote"}:
+    if set(modules) != {"_kernel", "_lines", "_rows"}:
         pytest.skip(f"not compiled: {done.stderr[-500:]}")
     return modules
 
@@ -105,23 +108,179 @@ def test_probabilities_agree_whichever_is_in_use(monkeypatch):
     assert [a.tobytes() for a in fast] == [a.tobytes() for a in slow]
 
 
-@settings(max_examples=300)
-@given(st.one_of(paragraphs, st.text(st.characters(exclude_categories=()), max_size=300)))
-def test_strings_are_quoted_as_json_does(compiled, text):
-    assert compiled["_quote"].quote(text) == encode_basestring(text)
+def blocks_of(text):
+    """Cut a text by Python alone."""
+    before, article._compiled = article._compiled, None
+    try:
+        return article.segment(text)
+    finally:
+        article._compiled = before
 
 
-def test_every_character_is_quoted_as_json_does(compiled):
-    for code in (*range(0x300), 0x2028, 0xD800, 0xDFFF, 0xFFFF, 0x1F600):
-        for text in (chr(code), f"a{chr(code)}b", f"é{chr(code)}", f"“{chr(code)}", f"\U0001f600{chr(code)}"):
-            assert compiled["_quote"].quote(text) == encode_basestring(text)
-    for wrong in (b"bytes", None, 1):
-        with pytest.raises(TypeError):
-            compiled["_quote"].quote(wrong)
+def same_blocks(compiled, text):
+    before, article._compiled = article._compiled, compiled["_lines"]
+    try:
+        found = article.segment(text)
+    finally:
+        article._compiled = before
+    assert found == blocks_of(text), text
+    assert all(type(block) is Paragraph for block in found)
+
+
+RUN = "the council met on Monday and the mayor said that it would meet again "
+PARTS = [
+    "", RUN, RUN * 2, RUN * 4, "council", "If you ", "Photo: ", "photo", "The ", "We\u2019re ",
+    "\u201cNo, ", "\u2018", "a) ", "xii) ", "1. ", "- ", "* ", "(see) ", "[ ] ", "#", "> ", "|", " | ",
+    "===", "---", "***", "```", "~~~", "ookie", "Cookies ", "Sign Our PetitionThe ", "McDonald ", "PhDs ",
+    "NATOwide ", "?\u201cWhat ", "3Go ", "!_", "\xdcber ", "\u0130f ", "\ufb01le ", "\u212a", "\u017fee ",
+    "\xdf", "\xd7", "\u2192Go ", "x\xabGo", "\u01c5", '"_', "said.", "said!", "said?\u201d", 'said."',
+    "said:", "said)", "said;", "said", "said\u2026", "said.*", "A", "a", ".", "\n", "\n\n", "\n\n", "\n\n",
+    "\r\n\r\n", "\r", "\x1c", "\x85\n", "\u2028", "\n \u200b\n", "\n\t", "\x1f", "\xa0", "\ufeff", "\u5e02",
+    "\ud800",
+]  # fmt: skip
+
+
+@settings(max_examples=1000)
+@given(st.lists(st.sampled_from(PARTS), max_size=30).map("".join))
+def test_lines_are_cut_as_python_cuts_them(compiled, text):
+    same_blocks(compiled, text)
+
+
+@given(st.lists(paragraphs, max_size=6), st.sampled_from(("\n", "\n\n", "\r\n")))
+def test_any_lines_are_cut_as_python_cuts_them(compiled, lines, end):
+    same_blocks(compiled, end.join(lines))
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "tests" / "pages").glob("*.txt")), ids=lambda page: page.stem)
+def test_pages_are_cut_as_python_cuts_them(compiled, page):
+    text = page.read_text("utf-8")
+    same_blocks(compiled, text)
+    same_blocks(compiled, text.replace("\n\n", "\n"))
+    same_blocks(compiled, text.replace("\n", "\n\n"))
+
+
+def test_every_character_is_cut_as_python_cuts_it(compiled):
+    for code in (*range(0x3100), *range(0xD7F0, 0x110000, 97)):
+        c = chr(code)
+        lines = ("T%s.@", "@%s.", "The@ %s.", "The @Go %s@", "Of @_ %s.", "Of@Go %s.")
+        same_blocks(compiled, "\n\n".join(line.replace("%s", RUN).replace("@", c) for line in lines))
+    for word in article.SUSPECTS:
+        same_blocks(compiled, f"{word.capitalize()} {RUN}.\n\n{word.capitalize()}: {RUN}.")
+
+
+def test_only_a_text_and_what_belongs_to_it_are_scanned(compiled):
+    good = ("A text.", 0, [], lambda line, start: (), frozenset(), Paragraph)
+    scan = compiled["_lines"].scan
+    assert scan(*good) == len(good[0])
+    assert scan("A text.", 99, *good[2:]) == 99
+    for at, wrong in enumerate((b"", -1, (), None, set(), dict)):
+        with pytest.raises((TypeError, ValueError)):
+            scan(*good[:at], wrong, *good[at + 1 :])
+    with pytest.raises(ZeroDivisionError):
+        scan(*good[:3], lambda line, start: 1 / 0, *good[4:])
+
+
+@pytest.fixture(scope="module")
+def written(compiled):
+    """Write paragraphs by the part in C, and by Python."""
+
+    def write(name, blocks, verdicts, labels):
+        writer = JsonlWriter(labels)
+        reader = Annotator(Namespace(labels=labels, manifest={}))
+        articles = [Article(name, "", blocks), Article("", "", [])]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(writers, "compiled", compiled["_rows"])
+            found = writer.rows(articles, verdicts)
+            patch.setattr(reader, "judge", lambda articles: verdicts)
+            annotations = reader.annotate_all(articles)
+        expected = "".join(map(writer.article, articles, annotations))
+        assert found == encode(expected)
+
+    return write
+
+
+def verdicts_of(texts, labels, shares):
+    """Make up what might be said of some texts."""
+    n = len(texts)
+    chances = np.resize(np.array([*shares, 1.0]), (n, len(labels)))
+    columns = (np.arange(n) % count for count in (len(labels) + 1, 3, 2))
+    return Verdicts(*columns, np.resize(chances, n), chances, chances[:, 1:], texts)
+
+
+KINDS = st.sampled_from(article.KINDS)
+ANY = st.one_of(paragraphs, st.text(st.characters(exclude_categories=()), max_size=300))
+SHARES = st.one_of(
+    st.floats(0, 1),
+    st.integers(0, 20_000).map(lambda n: n / 20_000),
+    st.sampled_from((-0.0, np.nan, 1.5, -2.0)),
+)
+
+
+@settings(max_examples=500)
+@given(
+    ANY, st.lists(st.tuples(KINDS, ANY)), st.lists(SHARES), st.lists(ANY, min_size=2, max_size=5, unique=True)
+)
+def test_rows_are_written_as_python_writes_them(written, name, given, shares, labels):
+    blocks = [Paragraph(kind, i**9 - 9, i**9 + len(text), text) for i, (kind, text) in enumerate(given)]
+    texts = [text for kind, text in given if kind in article.CLASSIFIED]
+    written(name, blocks, verdicts_of(texts, tuple(labels), shares), tuple(labels))
+
+
+def test_every_character_and_share_is_written_as_python_writes_it(written):
+    codes = (*range(0x300), 0x2028, 0xD800, 0xDFFF, 0xFFFF, 0x1F600)
+    texts = [text % chr(code) for code in codes for text in ("%s", "a%sb", "é%s", "“%s", "\U0001f600%s")]
+    middles = np.arange(10_000) / 10_000 + 0.00005
+    shares = [*middles, *np.nextafter(middles, 0), *np.nextafter(middles, 1)]
+    blocks = [Paragraph("body", 0, len(text), text) for text in texts]
+    for at in range(0, len(shares), 3 * len(texts)):
+        written(
+            "a",
+            blocks,
+            verdicts_of(texts, ("a", "b", "c"), shares[at : at + 3 * len(texts)]),
+            ("a", "b", "c"),
+        )
+
+
+def test_rows_that_do_not_fit_are_refused(compiled):
+    block = Paragraph("body", 0, 4, "Text")
+    verdicts = verdicts_of(["Text"], ("a", "b"), [0.5])
+    good = ([("name", [block])], 1, verdicts[:5], (("a", "b", ""), ("c",), ("d",)), ("e", "f"))
+    write = compiled["_rows"].write
+    assert write(*good).endswith(b'"text": "Text"}\n')
+    many = verdicts_of(["Text"] * 2, ("a", "b"), [])
+    columns = [
+        (*good[2][:at], wrong, *good[2][at + 1 :]) for at in range(5) for wrong in (None, b"", many[at])
+    ]
+    columns += [
+        (*good[2][:at], np.array([wrong]), *good[2][at + 1 :]) for at in range(3) for wrong in (-1, 3, 2**62)
+    ]
+    blocks = [
+        (),
+        ("body", 0, 4),
+        ("body", 0, 4, b""),
+        ("body", "", 4, ""),
+        ("body", 2**70, 4, ""),
+        (1, 0, 4, ""),
+        None,
+    ]
+    cases = [
+        *((2, each) for each in (*columns, (), good[2][:4], [])),
+        *((0, [("name", [each])]) for each in blocks),
+        *((0, each) for each in ([], [None], [()], [("name", ())], [(1, [])], [("name", [block] * 2)], None)),
+        *((1, each) for each in (0, 2, -1, 2**62)),
+        *((3, each) for each in ((), ("a", "b", "c"), (((1,) * 3), ("c",), ("d",)))),
+        *((4, each) for each in ((), ("e",), (1, 2), ["e", "f"])),
+    ]
+    for at, wrong in cases:
+        with pytest.raises((TypeError, ValueError, OverflowError)):
+            write(*good[:at], wrong, *good[at + 1 :])
 
 
 def test_python_can_be_asked_for():
-    code = "from copytaster import tally, writers; print(tally.kernel or writers._compiled)"
+    code = (
+        "from copytaster import article, tally, writers\n"
+        "print(article._compiled or tally.kernel or writers.compiled)"
+    )
     environment = os.environ | {"COPYTASTER_KERNEL": "0"}
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, encoding="utf-8"

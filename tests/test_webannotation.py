@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from copytaster.annotate import Annotation, Annotator
 from copytaster.article import Article, segment
-from copytaster.predict import encode
 from copytaster.webannotation import BESIDE, CLOSE, CONTEXT, DEFINITIONS, Writer
+from copytaster.writers import encode
 
 STUB = [sys.executable, str(Path(__file__).with_name("stubs.py"))]
 PAGE = """# Ferry row

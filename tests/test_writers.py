@@ -16,9 +16,17 @@ from copytaster import cli, terminal
 from copytaster.annotate import Annotation, Annotator, row
 from copytaster.article import Article, segment
 from copytaster.errors import UsageError
-from copytaster.predict import encode
 from copytaster.terminal import UNSAFE, Meter, bar, columns, one_line, visible, visible_lines, wrap
-from copytaster.writers import FORMATS, CsvWriter, JsonlWriter, TerminalWriter, TextWriter, make, summary
+from copytaster.writers import (
+    FORMATS,
+    CsvWriter,
+    JsonlWriter,
+    TerminalWriter,
+    TextWriter,
+    encode,
+    make,
+    summary,
+)
 
 HOSTILE = (
     "The \x1b[31mclerk\x1b]8;;http://x\x07 said\u202e so\x9b2J\tin\r\n“town”\u2028"

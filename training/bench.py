@@ -39,7 +39,7 @@ import copytaster
 from copytaster.labeled import Example, read_labeled
 
 LABELED = Path(__file__).resolve().parent.parent / "labeled"
-PARTS = ("paragraphs", "command", "start", "memory", "training", "growth", "load")
+PARTS = ("paragraphs", "command", "jobs", "start", "memory", "training", "growth", "load")
 LONG_PARTS = ("growth", "load")
 IN_ARTICLE = 12
 """Paragraphs put into one article."""
@@ -96,17 +96,28 @@ def seconds(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
+_LAUNCHER = """
+import os, sys
+silent = [(os.POSIX_SPAWN_OPEN, file, os.devnull, os.O_WRONLY, 0) for file in (1, 2)]
+process = os.posix_spawn(sys.executable, [sys.executable, *sys.argv[1:]], os.environ, file_actions=silent)
+_, status, usage = os.wait4(process, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+"""
+
+
 def child(*arguments: object, stdin: Any = subprocess.DEVNULL) -> tuple[float, float]:
-    """Run Python with arguments; return its processor time in seconds and its peak memory in MB."""
+    """Run Python with arguments; return its processor time in seconds and its peak memory in MB.
+
+    Linux counts the memory of the process that starts another one as the peak of that other one, so a small
+    process stands between.
+    """
     environment = os.environ | dict.fromkeys(_THREADS, "1")
-    command, silent = [sys.executable, *map(str, arguments)], subprocess.DEVNULL
-    with subprocess.Popen(command, stdin=stdin, stdout=silent, stderr=silent, env=environment) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise click.ClickException(f"a run ended with code {process.returncode}")
-    unit = 1e6 if sys.platform == "darwin" else 1e3
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit
+    command = [sys.executable, "-c", _LAUNCHER, *map(str, arguments)]
+    done = subprocess.run(command, stdin=stdin, capture_output=True, env=environment, check=True)
+    code, seconds, peak = done.stdout.split()
+    if int(code):
+        raise click.ClickException(f"a run ended with code {int(code)}")
+    return float(seconds), float(peak) / (1e6 if sys.platform == "darwin" else 1e3)
 
 
 def resident(process: int) -> float:
@@ -197,7 +208,7 @@ class Bench:
     def command(self) -> None:
         """`copytaster predict`, JSONL to JSONL, against fastText alone on the same paragraphs."""
         source = self.folder / "articles.jsonl"
-        texts = write_articles(self.texts(), 2.5e6 * self.megabytes, source)
+        texts = write_articles(cycle(self.texts()), 2.5e6 * self.megabytes, source)
         size = source.stat().st_size / 1e6
         arguments = ("-m", "copytaster", "predict", source, "-f", "jsonl", "-o", self.folder / "out.jsonl")
         fast = fasttext_model(self.examples, self.folder)
@@ -207,6 +218,35 @@ class Bench:
         show(
             f"predict {size:.0f} MB, whole process, by fastText alone", f"{ratio:.2f}x", "at least 1x", rates
         )
+
+    def jobs(self) -> None:
+        """`copytaster predict -j 2` against `-j 1` by the clock, and on four times the articles."""
+        for copies in (1, 4):
+            source, out = self.folder / "articles.jsonl", self.folder / "out.jsonl"
+            write_articles(cycle(self.texts()), copies * 2.5e6 * self.megabytes, source)
+            written = set()
+
+            def clock(
+                jobs: int, source: Path = source, out: Path = out, written: set[str] = written
+            ) -> float:
+                began = time.monotonic()
+                child("-m", "copytaster", "predict", source, "-f", "jsonl", "-o", out, "-j", jobs)
+                took = time.monotonic() - began
+                written.add(hashlib.sha256(out.read_bytes()).hexdigest())
+                return took
+
+            pin(self.processors)
+            a, b, ratio = take_turns(self.repeats, lambda: clock(2), lambda: clock(1))
+            pin({min(self.processors)})
+            if len(written) > 1:
+                raise click.ClickException("the output depends on the number of processes")
+            size = copies * 2.5 * self.megabytes
+            show(
+                f"predict -j 2 by -j 1, {size:.0f} MB",
+                f"{ratio:.2f}x",
+                "at least 1.7x",
+                f"{a:.1f} and {b:.1f} s",
+            )
 
     def start(self) -> None:
         """`copytaster predict` of one short article, against the import of numpy."""

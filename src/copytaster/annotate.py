@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, islice, repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STATUSES = ("labelled", "unsure", "out_of_domain", "not_classified")
 _OUT_OF_DOMAIN = STATUSES.index("out_of_domain")
+READ_BY = ("fast", "careful")
 READERS = ("fast", "careful", "both")
 BATCH = 64
 """Articles held at a time."""
@@ -93,6 +94,33 @@ class Reading(NamedTuple):
     shift: NDArray[np.float64]
     familiar: NDArray[np.bool_]
     careful: NDArray[np.bool_]
+
+
+class Verdicts(NamedTuple):
+    """What is said of the classified paragraphs of some articles, in columns, one row a paragraph.
+
+    Attributes
+    ----------
+    label : ndarray of int64, shape (n,)
+        Its place among the labels; their number where there is none.
+    status : ndarray of int64, shape (n,)
+        Its place in `STATUSES`.
+    reader : ndarray of int64, shape (n,)
+        Its place in `READ_BY`.
+    confidence : ndarray of float, shape (n,)
+    probabilities : ndarray of float, shape (n, K)
+    shift : ndarray of float, shape (n, K - 1)
+        See `Reading`.
+    texts : list of str
+    """
+
+    label: NDArray[np.int64]
+    status: NDArray[np.int64]
+    reader: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    probabilities: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    texts: list[str]
 
 
 class Annotator:
@@ -241,8 +269,7 @@ class Annotator:
         list of list of Annotation
             One list an article, one annotation a block.
         """
-        chosen = [[p.text for p in article.paragraphs if p.kind in CLASSIFIED] for article in articles]
-        verdicts = self._verdicts(list(chain.from_iterable(chosen)), [len(texts) for texts in chosen])
+        verdicts = self._each(self.judge(articles))
         new = tuple.__new__  # half the time that Annotation(...) takes
         found = []
         for article in articles:
@@ -253,30 +280,32 @@ class Annotator:
             found.append(annotations)
         return found
 
-    def _verdicts(self, texts: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[Any, ...]]:
-        """Give what an `Annotation` says of each text, from its label on.
-
-        Parameters
-        ----------
-        texts : sequence of str
-            Paragraphs of one article after the other.
-        sizes : sequence of int
-            How many of them each article has.
-        """
+    def judge(self, articles: Sequence[Article]) -> Verdicts:
+        """Return what `annotate_all` says of the classified paragraphs, in columns."""
+        texts: list[str] = []
+        sizes = []
+        for article in articles:
+            before = len(texts)
+            texts += [text for kind, _, _, text in article.paragraphs if kind in CLASSIFIED]
+            sizes.append(len(texts) - before)
         probabilities, shift, familiar, careful = self._read(texts, np.repeat(np.arange(len(sizes)), sizes))
         confidence = probabilities.max(axis=1)
         status = np.where(familiar, confidence < self.min_confidence, _OUT_OF_DOMAIN)
         label = np.where(status == 0, probabilities.argmax(axis=1), len(self.labels))
+        label, status, reader = (column.astype(np.int64) for column in (label, status, careful))
+        return Verdicts(label, status, reader, confidence, probabilities, shift, texts)
+
+    def _each(self, verdicts: Verdicts) -> Iterator[tuple[Any, ...]]:
+        """Give what an `Annotation` says of each paragraph, from its label on."""
+        label, status, reader, confidence, probabilities, shift, texts = verdicts
         return zip(
             map((*self.labels, None).__getitem__, label.tolist()),
             map(STATUSES.__getitem__, status.tolist()),
             confidence.tolist(),
             map(dict, map(zip, repeat(self.labels), probabilities.tolist())),
             texts,
-            map(self._why, texts, shift, careful, probabilities)
-            if self.explain
-            else repeat(None, len(texts)),
-            map(("fast", "careful").__getitem__, careful.tolist()),
+            map(self._why, texts, shift, reader, probabilities) if self.explain else repeat(None, len(texts)),
+            map(READ_BY.__getitem__, reader.tolist()),
             strict=True,
         )
 

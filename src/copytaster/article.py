@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
+from copytaster.extras import import_compiled
 from copytaster.glued import REACH, SEAM, button_end, heading_end
 from copytaster.kinds import (
     LONG,
     QUOTE_MARKS,
     SENTENCE_ENDS,
     SHORT,
+    SUSPECTS,
     is_ask,
     is_ended,
     is_item,
@@ -23,6 +26,8 @@ from copytaster.kinds import (
     kind_of,
     odd_kind,
 )
+
+_compiled = import_compiled("_lines")
 
 KINDS = ("body", "list-item", "heading", "furniture")
 CLASSIFIED = ("body", "list-item")
@@ -109,12 +114,39 @@ def segment(text: str) -> list[Paragraph]:
     >>> [(block.kind, block.text) for block in blocks]
     [('heading', 'Ferry row'), ('body', 'Sign The Petition'), ('body', 'The ferry was cut on Monday.')]
     """
+    blocks: list[Paragraph] = []
+    start = _scan(text, 0, blocks)
+    if start < len(text):
+        _go_on(text, start, blocks)
+    return _in_context(blocks, text)
+
+
+def _scan(text: str, start: int, blocks: list[Paragraph]) -> int:
+    """Append the blocks of lines that stand by themselves; return where one begins that may not.
+
+    Without the part in C, that is at once.
+    """
+    if not _compiled:
+        return start
+    reached: int = _compiled.scan(text, start, blocks, _alone, SUSPECTS, Paragraph)
+    return reached
+
+
+def _alone(line: str, start: int) -> Sequence[Paragraph]:
+    """Make the blocks of a line that belongs together with no other."""
+    if SEAM.search(line, 0, REACH) and not is_item(line):
+        return list(_blocks(line, start, ""))
+    return (Paragraph(kind_of(line), start, start + len(line), line),)
+
+
+def _go_on(text: str, start: int, blocks: list[Paragraph]) -> None:
+    """Append the blocks from the line on that begins at ``start``."""
     raws = text.splitlines(keepends=True)
     lines = [raw.strip(BLANK) for raw in raws]
     offsets = [0, *accumulate(map(len, raws))]
     enclosed = _enclosed(lines) if any(mark in text for mark in _ENCLOSING) else {}
+    behind = max(enclosed.values(), default=-1)
     column = _column(lines)
-    blocks: list[Paragraph] = []
     new = tuple.__new__  # a fraction of the time that Paragraph(...) takes
 
     def alone(i: int) -> bool:
@@ -126,7 +158,7 @@ def segment(text: str) -> list[Paragraph]:
             and i not in enclosed
         )
 
-    i = 0
+    i = bisect_left(offsets, start)
     while i < len(lines):
         line = lines[i]
         if not line:
@@ -153,7 +185,8 @@ def segment(text: str) -> list[Paragraph]:
             end = offsets[j - 1] + raws[j - 1].index(lines[j - 1]) + len(lines[j - 1])
             blocks.extend(_blocks(text[start:end], start, kind))
         i = j
-    return _in_context(blocks, text)
+        if i > behind:
+            i = bisect_left(offsets, _scan(text, offsets[i], blocks))
 
 
 def from_paragraphs(paragraphs: Iterable[str]) -> tuple[str, list[Paragraph]]:
@@ -354,7 +387,7 @@ def _in_context(blocks: list[Paragraph], text: str) -> list[Paragraph]:
         if title.kind == "body" and (is_title(title.text) or (asks and not is_ask(title.text))):
             blocks[0] = title._replace(kind="heading")
     introduced = [
-        i + 1 for i, block in enumerate(blocks) if block.text[-1] == ":" and block.kind != "furniture"
+        i for i, (kind, _, _, line) in enumerate(blocks, 1) if line[-1] == ":" and kind != "furniture"
     ]
     for i in introduced:
         if i < len(blocks) and blocks[i].kind != "list-item":

@@ -215,9 +215,10 @@ def predict(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # set before numpy is loaded: idle threads cost time
     from copytaster.inputs import check_encoding
     from copytaster.output import standard_output, unwritable
-    from copytaster.predict import Settings, encode, run_all, start_worker
+    from copytaster.predict import Settings, run_all, start_worker
     from copytaster.raw import read_raw
     from copytaster.resume import Direct, Partial, is_complete, open_output, skip
+    from copytaster.writers import encode
 
     check_encoding(encoding)
     if resume and output and is_complete(output):

@@ -90,7 +90,7 @@ def parse(raw: Raw, encoding: str | None = None) -> Article | DataError:
         if raw.kind == "html":
             return read_html(raw.data, raw.place, encoding)
         if raw.kind == "json":
-            return _article(_object(decode(raw.data, raw.place, encoding), raw.place), raw.place)
+            return _article(_object(raw.data, raw.place, encoding), raw.place)
         text = decode(raw.data, raw.place, encoding)
         return Article(raw.place, text, _blocks(text, raw.place), {}, raw.place)
     except DataError as fault:
@@ -171,42 +171,44 @@ def _undecoded(place: str, codec: str, offset: int) -> DataError:
     return DataError(f"{place}: byte {offset:,} is not {codec.removesuffix('-sig').upper()}", hint)
 
 
-def _object(line: str, place: str) -> dict[str, Any]:
+def _object(data: bytes, place: str, encoding: str | None = None) -> dict[str, Any]:
     """Parse a line of JSONL."""
-    if len(line) > MAX_LINES and line.count("{") + line.count("[") > MAX_LINES:
+    if len(data) > MAX_LINES and data.count(b"{") + data.count(b"[") > MAX_LINES:
         raise _too_many(place, "objects and lists")
-    try:
-        value = _loads(line)
-        if "\\u" in line and "\\ud" in line.lower():
-            json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise DataError(f"{place}: half of a surrogate pair") from None
-    except RecursionError:
-        raise DataError(f"{place}: nested too deeply") from None
-    except json.JSONDecodeError as fault:
-        raise DataError(f"{place}: not JSON at column {fault.colno}: {fault.msg}") from None
-    except ValueError as fault:
-        raise DataError(f"{place}: not JSON: {str(fault).partition(';')[0]}") from None
+    value: Any = _quickly(data)
+    if value is None:
+        line = decode(data, place, encoding)
+        try:
+            value = _decode(line)
+            if "\\u" in line and "\\ud" in line.lower():
+                json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise DataError(f"{place}: half of a surrogate pair") from None
+        except RecursionError:
+            raise DataError(f"{place}: nested too deeply") from None
+        except json.JSONDecodeError as fault:
+            raise DataError(f"{place}: not JSON at column {fault.colno}: {fault.msg}") from None
+        except ValueError as fault:
+            raise DataError(f"{place}: not JSON: {str(fault).partition(';')[0]}") from None
     if not isinstance(value, dict):
         raise DataError(f"{place}: not a JSON object")
     return value
 
 
-def _loads(line: str) -> Any:
-    """Parse JSON to the same value whether orjson is installed or not.
+def _quickly(data: bytes) -> dict[str, Any] | None:
+    """Parse an object by orjson where that comes to what `json` comes to.
 
-    orjson gives what `json` gives for strings and for whole numbers of 64 bits, and is faster; it rounds
-    longer numbers. So `json` has the word wherever orjson fails, or gives what may hold a float.
+    It does so for UTF-8, strings, and whole numbers of 64 bits, and is faster; it rounds longer numbers. So
+    `json` has the word wherever orjson fails, or gives what may hold a float.
     """
     if orjson is not None:
         try:
-            value = orjson.loads(line)
+            value = orjson.loads(data)
         except ValueError:
-            pass
-        else:
-            if isinstance(value, dict) and all(map(_is_exact, value.values())):
-                return value
-    return _decode(line)
+            return None
+        if isinstance(value, dict) and all(map(_is_exact, value.values())):
+            return value
+    return None
 
 
 def _is_exact(value: Any) -> bool:

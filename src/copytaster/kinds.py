@@ -101,9 +101,9 @@ _CAPTION_CREDIT = re.compile(
     r"|(?:\bPhoto(?:graph)?s?|\bImage|\bPicture|\bCredit)(?:\s+by|\s+courtesy\s+of|\s*:)\s+[A-Z][^.!?]*"
     r"|\bGetty\s+Images|[a-z]/(?:AP|AFP|EPA|Reuters|Getty))\)?$"
 )
-_CREDITED = re.compile("Photo|Image|Picture|Credit|/")  # one of which every other such end holds
+_CREDITED = ("/", "Photo", "Image", "Picture", "Credit")  # one of which every other such end holds
 # First words by which a line that closes as a sentence may yet be a credit, a label or a notice of the site.
-_SUSPECTS = word_set("""
+SUSPECTS = word_set("""
     photo photos photograph photographs video videos image images picture pictures illustration
     illustrations graphic graphics credit credits source sources caption captions tag tags topic topics
     chart charts map maps file cover category categories filed posted published read also see more related
@@ -127,18 +127,22 @@ _MARKUP = re.compile(
 )
 _LINK = re.compile(r"\[([^\[\]]*)\]\([^()]*\)")
 _ROW = re.compile(r"[|·•›»]|\s/\s|\s{3,}|\t")
+_ROW_SIGNS = ("/", "|", "   ", "·", "•", "›", "»")
 _DASH = re.compile(r"\s(?:--|–|—|-)\s")
 _DASHED_NAME = re.compile(r"(?:—|–|--)\s*[^\W\d_]")
-_CONTACT = re.compile(  # web, mail and phone, then postal addresses
-    r"https?://|www\.|\w@\w|\w\.(?:org|com|net|gov|edu|info|eu|uk)\b|\d{3}[-. )]{1,2}\d{3,4}|\+\d{2}"
-    r"|\b\d{5}\b|\d\w?\s+(?:[A-Z]\w*\.?\s+){1,3}(?:Street|St|Avenue|Ave|Road|Rd|Lane|Boulevard|Blvd|Square)\b"
-    r"|\bBox\s+\d"
+# The next ones begin with a set of characters, for which the search is fast.
+_CONTACT = re.compile(  # web and mail, phone and postal code, postal addresses
+    r"[:.@w](?:(?<=http:)//|(?<=https:)//|(?<=\w\.)(?:org|com|net|gov|edu|info|eu|uk)\b|(?<=\w@)\w|(?<=w)ww\.)"
+    r"|[\d+B](?:(?<=\d)(?:\d\d[-. )]{1,2}\d{3,4}|(?<=\b\d)\d{4}\b"
+    r"|\w?\s+(?:[A-Z]\w*\.?\s+){1,3}(?:Street|St|Avenue|Ave|Road|Rd|Lane|Boulevard|Blvd|Square)\b)"
+    r"|(?<=\+)\d\d|(?<=\bB)ox\s+\d)"
 )
-_CLOCK = re.compile(r"\d{1,2}(?:[:.]\d\d)?\s?(?:[ap]\.?m\b)|\b\d{1,2}:\d\d\b|\bnoon\b", re.IGNORECASE)
+_CLOCK = re.compile(r"\d(?:(?:[:.]\d\d)?\s?[ap]\.?m\b|(?<=\b\d)\d?:\d\d\b)", re.IGNORECASE)
+_NOON = re.compile(r"\bnoon\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
 _ALNUM = re.compile(r"[^\W_]")
 _ENDED = re.compile(rf"[{SENTENCE_ENDS}][^\w{SENTENCE_ENDS}]*$")
-_SENTENCE_INSIDE = re.compile(r"(?:[a-z]{4}\.|[!?])[\"”’)]?\s+[A-Z(“\"]")
+_SENTENCE_INSIDE = re.compile(r"[.!?](?:(?<=[!?])|(?<=[a-z]{4}\.))[\"”’)]?\s+[A-Z(“\"]")
 _LEAD = re.compile(r"\W*")
 
 # Verbs that open a request. The first group opens little else; the second are nouns and headline words
@@ -160,8 +164,8 @@ _REQUEST_INSIDE = re.compile(
     r"|(?:click|tickets) here)\b",
     re.IGNORECASE,
 )
-_REQUEST = re.compile("please|us|sign|register|donate|here|subscribe")  # every such request holds one
-_STOP = re.compile(r"[.!?]")  # every end of a sentence inside a text holds one
+# Every such request holds one. No "i" is in them, which has capitals of other languages.
+_REQUEST = ("please", "n us", "us know", "gn up", "reg", "donate", "subscr", "k here", "s here")
 _FIGURE = re.compile(r"[\d.@/]")  # every contact holds one
 _LETTER = word_set(
     "dear hi hello hey yours sincerely regards cheers thanks thank best warmly solidarity faithfully"
@@ -179,7 +183,7 @@ def is_running(text: str) -> bool:
         len(text) > SENTENCE
         and (text[0].isupper() or text[0] in '"“‘')
         and text[-1] in '.!?"”:'
-        and text[:20].split(None, 1)[0].rstrip(":").casefold() not in _SUSPECTS
+        and text[:20].split(None, 1)[0].rstrip(":").casefold() not in SUSPECTS
         and ")" not in text[:3]
         and text.find("ookie", 0, SHORT) < 0
     )
@@ -218,12 +222,10 @@ def is_ask(text: str) -> bool:
 def is_titled(text: str) -> bool:
     """Tell whether a line is set like a title: capitals on the last and nearly all its weighty words."""
     words = _WORD.findall(text)
+    if not words or not words[-1][0].isupper():
+        return False
     weighty = [w for w in words if w.casefold() not in MINOR]
-    return (
-        len(weighty) > 1
-        and words[-1][0].isupper()
-        and sum(w[0].isupper() for w in weighty) >= 0.8 * len(weighty)
-    )
+    return len(weighty) > 1 and sum(w[0].isupper() for w in weighty) >= 0.8 * len(weighty)
 
 
 def _folded(text: str) -> str:
@@ -256,12 +258,12 @@ def is_furniture(text: str) -> bool:
             return True
     if is_ended(text):
         return False
-    parts = [part for part in _ROW.split(plain) if part.strip()]
+    parts = [part for part in _ROW.split(plain) if part.strip()] if _may_be_row(plain) else []
     if len(parts) > 1 and all(len(part.split()) <= 5 for part in parts) and not _CONTACT.search(plain):
         return True
     if _DASHED_NAME.match(plain) or (first and first[0] == "by" and is_titled(plain[3:])):
         return True
-    dated = _DASH.split(plain)[-1]
+    dated = _DASH.split(plain)[-1] if "-" in plain or "–" in plain or "—" in plain else plain
     if (
         dated != plain
         and any(c.isdigit() for c in dated)
@@ -272,6 +274,11 @@ def is_furniture(text: str) -> bool:
         return False
     words = _WORD.findall(folded)
     return len(words) <= 5 and not _LETTER.isdisjoint(words)
+
+
+def _may_be_row(text: str) -> bool:
+    """Tell whether a text holds what parts the cells of a row; no white space is printable but a blank."""
+    return not text.isprintable() or any(sign in text for sign in _ROW_SIGNS)
 
 
 def kind_of(text: str) -> str:
@@ -316,8 +323,8 @@ def odd_kind(text: str) -> str:
 def _is_credited(text: str) -> bool:
     """Tell whether a text closes as captions do; to look for the words first saves most searches."""
     start = max(0, len(text) - LONG)
-    likely = text[-1] == ")" or _CREDITED.search(text, start)
-    return bool(likely and _CAPTION_CREDIT.search(text, start))
+    likely = text[-1] == ")" or any(word in text[start:] for word in _CREDITED)
+    return likely and _CAPTION_CREDIT.search(text, start) is not None
 
 
 def is_title(text: str) -> bool:
@@ -332,11 +339,9 @@ def _unended(text: str, longest: int) -> str:
     words = text.split()
     opening = words[0].casefold()
     last = text.rstrip(_CLOSERS)[-1:]
-    if (
-        last in (",", ";")
-        or (_STOP.search(text) and _SENTENCE_INSIDE.search(text))
-        or (text[0] in '"“«' and not is_titled(text))
-    ):
+    if len(text) > longest and len(words) > 4 and last != ":" and not is_titled(text):
+        return "body"
+    if last in (",", ";") or _SENTENCE_INSIDE.search(text) or (text[0] in '"“«' and not is_titled(text)):
         return "body"
     if (
         opening not in _QUESTION
@@ -354,8 +359,9 @@ def _unended(text: str, longest: int) -> str:
 
 
 def _tells_time(text: str) -> bool:
-    return bool((_FIGURE.search(text) or "noon" in text.lower()) and _CLOCK.search(text))
+    return bool(_CLOCK.search(text) or ("noon" in text.lower() and _NOON.search(text)))
 
 
 def _asks_inside(text: str) -> bool:
-    return bool((not text.isascii() or _REQUEST.search(text.lower())) and _REQUEST_INSIDE.search(text))
+    folded = text.casefold()
+    return any(part in folded for part in _REQUEST) and _REQUEST_INSIDE.search(text) is not None

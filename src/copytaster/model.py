@@ -151,12 +151,13 @@ class Model:
 
 def batches(texts: Sequence[str]) -> Iterator[slice]:
     """Cut texts, in order, into batches of at most `BATCH` that end at `BATCH_CHARS` characters."""
-    start = size = 0
-    for end, text in enumerate(texts, 1):
-        size += len(text)
-        if size >= BATCH_CHARS or end - start == BATCH or end == len(texts):
-            yield slice(start, end)
-            start, size = end, 0
+    reached = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+    start, before = 0, 0
+    while start < len(texts):
+        end = int(reached.searchsorted(before + BATCH_CHARS)) + 1
+        end = min(end, start + BATCH, len(texts))
+        yield slice(start, end)
+        start, before = end, reached[end - 1]
 
 
 def softmax(contrasts: NDArray[np.float64]) -> NDArray[np.float64]:

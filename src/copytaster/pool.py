@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import traceback
 from collections import deque
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnContext, SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from copytaster.errors import CopytasterError
@@ -28,7 +29,7 @@ class WorkerLost(CopytasterError):
 
 @dataclass(slots=True)
 class _Worker:
-    process: SpawnProcess
+    process: BaseProcess
     connection: Connection
     task: int | None = None
 
@@ -44,6 +45,9 @@ class Pool(Generic[Task, Result]):
         Processes, at least 1.
     lost : callable, optional
         Called with the process id and the exit code of a worker that died; its task is given to another one.
+    built : callable, optional
+        What ``build`` would return. Where it can be had by a fork, which is safe while there is but one
+        thread, workers share it with this process and start at once.
     """
 
     def __init__(
@@ -51,11 +55,12 @@ class Pool(Generic[Task, Result]):
         build: Callable[[], Callable[[Task], Result]],
         jobs: int,
         lost: Callable[[int, int], None] = lambda pid, code: None,
+        built: Callable[[Task], Result] | None = None,
     ) -> None:
         self._build = build
         self._jobs = jobs
         self._lost = lost
-        self._context: SpawnContext = multiprocessing.get_context("spawn")
+        self._built = built
 
     def map(self, tasks: Iterable[Task]) -> Iterator[Result]:
         """Apply the function to each task.
@@ -136,8 +141,14 @@ class Pool(Generic[Task, Result]):
                 worker.connection.close()
 
     def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self._build), daemon=True)
+        ours, theirs = multiprocessing.Pipe()
+        process: BaseProcess
+        if self._built and _has_one_thread():
+            forking = multiprocessing.get_context("fork")
+            process = forking.Process(target=_serve_forked, args=(theirs, self._built), daemon=True)
+        else:
+            spawning = multiprocessing.get_context("spawn")
+            process = spawning.Process(target=_serve, args=(theirs, self._build), daemon=True)
         process.start()
         theirs.close()
         return _Worker(process, ours)
@@ -157,6 +168,26 @@ class Pool(Generic[Task, Result]):
         worker.process.join()
         worker.connection.close()
         self._lost(worker.process.pid or 0, worker.process.exitcode or 0)
+
+
+def _has_one_thread() -> bool:
+    """Tell whether this process has no other thread, of Python or of a library; it cannot always be told."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False
+
+
+def _serve_forked(connection: Connection, work: Callable[[Any], Any]) -> None:
+    """Answer tasks like a process of its own: without the files, locks, pipes and signals of the other."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    for file in map(int, os.listdir("/proc/self/fd")):
+        if file > 2 and file != connection.fileno():
+            with suppress(OSError):  # the one that the folder itself was read by
+                os.close(file)
+    _serve(connection, lambda: work)
 
 
 def _serve(connection: Connection, build: Callable[[], Callable[[Any], Any]]) -> None:

@@ -21,11 +21,11 @@ from copytaster.inputs import parse
 from copytaster.output import unwritable
 from copytaster.raw import Raw
 from copytaster.resume import START, Position
-from copytaster.writers import LineWriter, Writer, make
+from copytaster.writers import JsonlWriter, LineWriter, Writer, compiled, encode, make
 
-SIZE = 128 * 1024
+SIZE = 256 * 1024
 """Bytes of articles handed on at a time."""
-COUNT = 256
+COUNT = 512
 """The most articles handed on at a time."""
 LINES = 10_000
 """The most lines of an article written at a time."""
@@ -148,6 +148,10 @@ class Work:
                 articles.append(read)
                 if self.settings.save_text:
                     self._save_text(self.settings.save_text, read)
+        plain = not (self.settings.explain or self._only)
+        if compiled and plain and isinstance(self.writer, JsonlWriter):
+            data = self.writer.rows(articles, self.annotator.judge(articles))
+            return Written(data, tuple(faults), len(articles))
         pairs = zip(articles, self.annotator.annotate_all(articles), strict=True)
         written = BytesIO()  # grows in place, where parts and whole would stand in memory side by side
         for article, found in pairs:
@@ -196,11 +200,6 @@ def text_name(id: str) -> str:
     if len(name) > 200:
         name = f"{name[:180]}~{zlib.crc32(encode(id)):08x}"
     return name + ".txt"
-
-
-def encode(text: str) -> bytes:
-    """Encode as UTF-8; half of a surrogate pair, which has no UTF-8, becomes its JSON escape."""
-    return text.encode("utf-8", "backslashreplace")
 
 
 def batches(
@@ -320,6 +319,8 @@ def run_all(
     else:
         from copytaster.pool import Pool
 
-        results = Pool(build, jobs, lost).map(tasks())
+        # The runtime of the careful reader does not outlive a fork.
+        built = work if work.settings.reader == "fast" else None
+        results = Pool(build, jobs, lost, built).map(tasks())
     for written in results:
         yield positions.popleft(), written
