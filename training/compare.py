@@ -185,10 +185,15 @@ def ours_real(train: Sequence[Example], labels: Sequence[str]) -> Predict:
 
 def taught(copy: dict[str, standoff.Paragraph], train: Sequence[Example], labels: Sequence[str]) -> Predict:
     """Fit our model to labels and to the teacher's targets for paragraphs of the same groups."""
-    known = {standoff.group_of(e.source) for e in train}
-    texts, chances, paragraphs = standoff.read_targets(copy, set())
-    some = [i for i, paragraph in enumerate(paragraphs) if standoff.group_of(paragraph.source) in known]
-    soft = Soft([texts[i] for i in some], build.TAUGHT * build.BALANCE * chances[some], "teacher")
+    groups = {standoff.group_of(e.source) for e in train}
+    written = [e for e in train if e.source == "written"]
+    targets = [
+        target
+        for target in standoff.read_targets(copy, written)
+        if standoff.group_of(target.source) in groups
+    ]
+    shares = build.TAUGHT * build.BALANCE * np.array([target.chances for target in targets])
+    soft = Soft([target.text for target in targets], shares, "teacher")
     return alone(fitted(train, soft=soft))
 
 

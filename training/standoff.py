@@ -10,7 +10,8 @@ import csv
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,31 +130,62 @@ def join(corpora: dict[str, Paragraph], path: Path = LABELS) -> Joined:
     return Joined(examples, np.array(hard, bool), missing)
 
 
+_BORDER = re.compile(r"(?<=[.!?])[\"')\u201d\u2019]*\s+(?=[A-Z\"'0-9(\u201c\u2018])")
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a paragraph that has several, those of at least four words."""
+    found = [part for part in _BORDER.split(text) if len(part.split()) >= 4]
+    return found if len(found) > 1 else []
+
+
+class Target(NamedTuple):
+    """What the teacher says of a text.
+
+    Attributes
+    ----------
+    text : str
+        A paragraph or a sentence of one.
+    whole : bool
+        Whether it is a paragraph.
+    chances : tuple of float
+        Of reporting, opinion and call-to-action.
+    source, article : str
+        Where it comes from.
+    """
+
+    text: str
+    whole: bool
+    chances: tuple[float, ...]
+    source: str
+    article: str
+
+
 def read_targets(
-    corpora: dict[str, Paragraph], without: set[str], path: Path = TARGETS
-) -> tuple[list[str], np.ndarray, list[Paragraph]]:
-    """Read the teacher's probabilities of unlabelled paragraphs.
+    corpora: dict[str, Paragraph], written: Iterable[Example] = (), path: Path = TARGETS
+) -> list[Target]:
+    """Read the teacher's probabilities of paragraphs and sentences.
 
     Parameters
     ----------
     corpora : dict
         See `read_corpora`.
-    without : set of str
-        Documents, as ``source/document``, to leave out.
+    written : iterable of Example
+        Written paragraphs, which are always at hand.
 
     Returns
     -------
-    list of str, ndarray of shape (n, 3), list of Paragraph
-        Texts, probabilities of reporting, opinion and call-to-action, and where the texts come from.
+    list of Target
+        Of texts that are at hand.
     """
-    texts, chances, paragraphs = [], [], []
     with gzip.open(path, "rt", encoding="ascii") as lines:
-        for line in lines:
-            key, *percents = line.split()
-            paragraph = corpora.get(key)
-            if paragraph is not None and f"{paragraph.source}/{paragraph.document}" not in without:
-                texts.append(" ".join(paragraph.text.split()))
-                chances.append([int(percent) for percent in percents])
-                paragraphs.append(paragraph)
-    shares = np.array(chances, float).reshape(-1, 3)
-    return texts, shares / np.maximum(shares.sum(axis=1, keepdims=True), 1), paragraphs
+        known = {key: tuple(int(part) / 100 for part in parts) for key, *parts in map(str.split, lines)}
+    places = [(" ".join(p.text.split()), p.source, f"{p.source}/{p.document}") for p in corpora.values()]
+    places += [(example.text, example.source, example.article) for example in written]
+    found: dict[str, Target] = {}
+    for text, source, article in places:
+        for whole, part in ((True, text), *((False, sentence) for sentence in sentences(text))):
+            key = key_of(part)
+            if key in known and key not in found:
+                found[key] = Target(part, whole, known[key], source, article)
+    return list(found.values())

@@ -34,6 +34,11 @@ BITS = range(10, 23)
 """What `Config.bits` may be."""
 BLOCK = 16_384
 """Texts to a block of rows."""
+CAUTION = np.array([0.4, 1e-3])
+"""Penalties of the squared weights of neighbours and of what a colon leads in to.
+
+Neighbours help where a whole page has one voice, which decides the mean loss, and harm where pages change it.
+"""
 UNSEEN = -10.0
 """Score of a label that no text has."""
 
@@ -427,8 +432,8 @@ def temperature_of(scores: NDArray[np.float64], gold: NDArray[np.int64]) -> floa
 def context_of(scores: NDArray[np.float64], gold: NDArray[np.int64], examples: Sequence[Example]) -> Context:
     """Choose the weights of neighbours by the log loss of out-of-fold scores.
 
-    Only paragraphs of articles with a name have neighbours. The weights are penalised and kept at zero or
-    above.
+    Only paragraphs of articles with a name have neighbours. The weights are penalised by `CAUTION` and kept
+    at zero or above.
     """
     names = {article: i for i, article in enumerate(dict.fromkeys(e.article for e in examples if e.article))}
     rows = [i for i, e in enumerate(examples) if e.article and not np.isnan(scores[i, 0])]
@@ -442,7 +447,7 @@ def context_of(scores: NDArray[np.float64], gold: NDArray[np.int64], examples: S
     def loss(weights: NDArray[np.float64]) -> float:
         chances = softmax(scores + weights[0] * mean + weights[1] * following)
         right = np.maximum(chances[np.arange(len(gold)), gold], 1e-12)
-        return float(-np.log(right).mean() + 1e-3 * (weights**2).sum())
+        return float(-np.log(right).mean() + CAUTION @ weights**2)
 
     best = minimize(loss, np.zeros(2), bounds=[(0, 1), (0, 1)], method="L-BFGS-B").x
     return Context(*(round(float(weight), 4) for weight in best))

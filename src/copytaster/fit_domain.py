@@ -36,6 +36,8 @@ SAMPLE = 5_000
 """Training texts that the border is drawn by."""
 FULL = (0.06, 0.25)
 """At most these shares of the tables of words and pairs are filled, so that few are known by chance."""
+LEAST = 6
+"""A training text of fewer words says little of prose; it is left out, unless most are so short."""
 NEIGHBOURS, DIMENSIONS = 250, 40
 """Words are sorted by how often they stand before and after each of so many of the commonest tokens."""
 THIN = 4
@@ -73,7 +75,9 @@ def fit_domain(texts: Sequence[str], groups: Sequence[str], featurise: Featurise
     seed : int
     """
     random = Random(seed)
-    chosen = random.sample(range(len(texts)), min(len(texts), MOST))
+    long = [i for i, text in enumerate(texts) if len(text.split()) >= LEAST]
+    choice = long if 2 * len(long) > len(texts) else range(len(texts))
+    chosen = random.sample(choice, min(len(choice), MOST))
     texts = [texts[i] for i in chosen]
     number: dict[str, int] = {}
     owner = np.array([number.setdefault(groups[i], len(number)) for i in chosen])

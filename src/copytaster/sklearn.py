@@ -187,6 +187,8 @@ class ParagraphClassifier(_TakesTexts, ClassifierMixin, BaseEstimator):  # type:
         Scale of the two views before the penalty, 0 or more; 0 leaves a view out.
     iterations : int, default 20
         Most steps of the solver.
+    tolerance : float, default 5e-4
+        The solver stops where a step lowers the mean loss by less; 0 or more.
 
     Attributes
     ----------
@@ -211,12 +213,14 @@ class ParagraphClassifier(_TakesTexts, ClassifierMixin, BaseEstimator):  # type:
         word_weight: float = Config.word_weight,
         cue_weight: float = Config.cue_weight,
         iterations: int = Config.iterations,
+        tolerance: float = Config.tolerance,
     ) -> None:
         self.bits = bits
         self.inverse_regularisation = inverse_regularisation
         self.word_weight = word_weight
         self.cue_weight = cue_weight
         self.iterations = iterations
+        self.tolerance = tolerance
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> ParagraphClassifier:
         """Fit the model.
@@ -295,10 +299,13 @@ class ParagraphClassifier(_TakesTexts, ClassifierMixin, BaseEstimator):  # type:
             raise ValueError("word_weight and cue_weight are 0 or more")
         if self.iterations < 1:
             raise ValueError(f"iterations is 1 or more, not {self.iterations!r}")
+        if not self.tolerance >= 0:
+            raise ValueError(f"tolerance is 0 or more, not {self.tolerance!r}")
         return Config(
             bits=_check_bits(self.bits),
             inverse_regularisation=self.inverse_regularisation,
             word_weight=self.word_weight,
             cue_weight=self.cue_weight,
             iterations=self.iterations,
+            tolerance=self.tolerance,
         )
