@@ -103,7 +103,10 @@ def model_card() -> str:
         ["trained on", f"{data['paragraphs']:,} labelled paragraphs of {data['articles']:,} articles"],
         ["sources", ", ".join(f"{name} {size:,}" for name, size in data["sources"].items())],
         ["labels", ", ".join(f"{name} {size:,}" for name, size in data["labels"].items())],
-        ["soft targets", f"{soft['texts']:,} paragraphs, from the {soft['source']}" if soft else "none"],
+        [
+            "soft targets",
+            f"{soft['texts']:,} paragraphs and sentences, from the {soft['source']}" if soft else "none",
+        ],
         ["data digest", f"`{data['digest']}`"],
         ["calibration", f"{manifest['calibration']['method']}; {manifest['calibration']['temperature']:.3f}"],
         ["macro F1, out of fold", f"{blind['macro_f1']:.3f} on {blind['n']:,} paragraphs"],

@@ -146,8 +146,6 @@ class Target(NamedTuple):
     ----------
     text : str
         A paragraph or a sentence of one.
-    whole : bool
-        Whether it is a paragraph.
     chances : tuple of float
         Of reporting, opinion and call-to-action.
     source, article : str
@@ -155,7 +153,6 @@ class Target(NamedTuple):
     """
 
     text: str
-    whole: bool
     chances: tuple[float, ...]
     source: str
     article: str
@@ -184,8 +181,8 @@ def read_targets(
     places += [(example.text, example.source, example.article) for example in written]
     found: dict[str, Target] = {}
     for text, source, article in places:
-        for whole, part in ((True, text), *((False, sentence) for sentence in sentences(text))):
+        for part in (text, *sentences(text)):
             key = key_of(part)
             if key in known and key not in found:
-                found[key] = Target(part, whole, known[key], source, article)
+                found[key] = Target(part, known[key], source, article)
     return list(found.values())
