@@ -323,6 +323,11 @@ def test_pool_answers_in_order_and_reads_no_further_than_it_must() -> None:
     assert list(answers) == [str(i) for i in range(1, 50)]
 
 
+def test_pool_does_not_jam_on_long_tasks() -> None:
+    tasks = [str(i) * (4 << 20) for i in range(10)]  # more than a pipe holds, both ways at once
+    assert list(Pool(Echo, 2).map(tasks)) == tasks
+
+
 def test_pool_survives_a_killed_worker(tmp_path: Path) -> None:
     lost = []
     tasks = ["a", "b", f"die {tmp_path / 'once'}", "c", "d"]

@@ -9,9 +9,11 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, Generic, TypeVar
 
 from copytaster.errors import CopytasterError
@@ -21,6 +23,10 @@ Result = TypeVar("Result")
 
 AHEAD = 4
 """Tasks in flight or waiting for their turn, for each worker."""
+QUEUE = 2
+"""Tasks that a worker has at once: one to do, and one at hand when that is done."""
+ROOM = 1 << 20
+"""Bytes that a pipe to or from a worker holds where the system allows it: a task, or an answer, at once."""
 
 
 class WorkerLost(CopytasterError):
@@ -30,8 +36,9 @@ class WorkerLost(CopytasterError):
 @dataclass(slots=True)
 class _Worker:
     process: BaseProcess
-    connection: Connection
-    task: int | None = None
+    to: Connection
+    answers: Connection
+    tasks: deque[int] = field(default_factory=deque)
 
 
 class Pool(Generic[Task, Result]):
@@ -92,37 +99,31 @@ class Pool(Generic[Task, Result]):
         workers = [self._start() for _ in range(self._jobs)]
         try:
             while True:
-                for worker in workers:
-                    if worker.task is not None:
-                        continue
+                worker = min(workers, key=lambda worker: len(worker.tasks))
+                number = None
+                if len(worker.tasks) < QUEUE:
                     if again:
-                        worker.task = again.popleft()
+                        number = again.popleft()
                     elif not exhausted and read < yielded + AHEAD * self._jobs:
                         try:
                             held[read] = next(stream)
+                            number, read = read, read + 1
                         except StopIteration:
                             exhausted = True
-                            break
-                        worker.task, read = read, read + 1
-                    else:
-                        break
-                    self._send(worker, held[worker.task])
-                if yielded in results:
-                    yield results.pop(yielded)
-                    yielded += 1
-                    continue
                 if exhausted and yielded == read:
                     return
-                busy = {w.connection: i for i, w in enumerate(workers) if w.task is not None}
-                for ready in wait(list(busy)):
+                if number is not None:
+                    worker.tasks.append(number)
+                    self._send(worker, held[number])
+                busy = {worker.answers: i for i, worker in enumerate(workers) if worker.tasks}
+                for ready in wait(list(busy), None if number is None else 0):
                     i = busy[ready]  # type: ignore[index]
                     worker = workers[i]
-                    task = worker.task
-                    assert task is not None
+                    task = worker.tasks[0]
                     try:
                         results[task] = self._receive(worker)
                         del held[task]
-                        worker.task = None
+                        worker.tasks.popleft()
                     except (EOFError, OSError):
                         deaths[task] = deaths.get(task, 0) + 1
                         self._bury(worker)
@@ -131,43 +132,64 @@ class Pool(Generic[Task, Result]):
                                 "two worker processes in a row died over the same articles",
                                 "The machine may be out of memory: try -j 1",
                             ) from None
-                        again.append(task)
+                        again.extend(worker.tasks)
                         workers[i] = self._start()
+                while yielded in results:
+                    yield results.pop(yielded)
+                    yielded += 1
         finally:
             for worker in workers:
                 worker.process.kill()
             for worker in workers:
-                worker.process.join()
-                worker.connection.close()
+                self._close(worker)
 
     def _start(self) -> _Worker:
-        ours, theirs = multiprocessing.Pipe()
+        tasks, to = _pipe()
+        answers, back = _pipe()
         process: BaseProcess
         if self._built and _has_one_thread():
             forking = multiprocessing.get_context("fork")
-            process = forking.Process(target=_serve_forked, args=(theirs, self._built), daemon=True)
+            process = forking.Process(target=_serve_forked, args=(tasks, back, self._built), daemon=True)
         else:
             spawning = multiprocessing.get_context("spawn")
-            process = spawning.Process(target=_serve, args=(theirs, self._build), daemon=True)
+            process = spawning.Process(target=_serve, args=(tasks, back, self._build), daemon=True)
         process.start()
-        theirs.close()
-        return _Worker(process, ours)
+        tasks.close()
+        back.close()
+        return _Worker(process, to, answers)
 
     def _send(self, worker: _Worker, task: Task) -> None:
         with suppress(OSError):  # a dead worker is found out when its answer is waited for
-            worker.connection.send(task)
+            worker.to.send(task)
 
     def _receive(self, worker: _Worker) -> Result:
-        good, answer = worker.connection.recv()
+        good, answer = worker.answers.recv()
         if good:
             result: Result = answer
             return result
         raise answer
 
     def _bury(self, worker: _Worker) -> None:
-        worker.process.join()
-        worker.connection.close()
+        self._close(worker)
         self._lost(worker.process.pid or 0, worker.process.exitcode or 0)
+
+    def _close(self, worker: _Worker) -> None:
+        worker.process.join()
+        worker.to.close()
+        worker.answers.close()
+
+
+_CLOSED = object()
+
+
+def _pipe() -> tuple[Connection, Connection]:
+    """Return both ends of a pipe, the one to read from first."""
+    ends = multiprocessing.Pipe(duplex=False)
+    with suppress(ImportError, AttributeError, OSError):  # not Linux, or more than the user may have
+        import fcntl
+
+        fcntl.fcntl(ends[0].fileno(), fcntl.F_SETPIPE_SZ, ROOM)
+    return ends
 
 
 def _has_one_thread() -> bool:
@@ -178,27 +200,25 @@ def _has_one_thread() -> bool:
         return False
 
 
-def _serve_forked(connection: Connection, work: Callable[[Any], Any]) -> None:
+def _serve_forked(tasks: Connection, answers: Connection, work: Callable[[Any], Any]) -> None:
     """Answer tasks like a process of its own: without the files, locks, pipes and signals of the other."""
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
     for file in map(int, os.listdir("/proc/self/fd")):
-        if file > 2 and file != connection.fileno():
+        if file > 2 and file not in (tasks.fileno(), answers.fileno()):
             with suppress(OSError):  # the one that the folder itself was read by
                 os.close(file)
-    _serve(connection, lambda: work)
+    _serve(tasks, answers, lambda: work)
 
 
-def _serve(connection: Connection, build: Callable[[], Callable[[Any], Any]]) -> None:
-    """Answer tasks until the other end is closed."""
+def _serve(tasks: Connection, answers: Connection, build: Callable[[], Callable[[Any], Any]]) -> None:
+    """Answer tasks until there are no more; the next is fetched meanwhile, which keeps the parent free."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent ends its workers
+    fetched: SimpleQueue[Any] = SimpleQueue()
+    Thread(target=_fetch, args=(tasks, fetched), daemon=True).start()
     work: Callable[[Any], Any] | None = None
-    while True:
-        try:
-            task = connection.recv()
-        except (EOFError, OSError, MemoryError):
-            return
+    while (task := fetched.get()) is not _CLOSED:
         try:
             if work is None:
                 work = build()
@@ -213,6 +233,14 @@ def _serve(connection: Connection, build: Callable[[], Callable[[Any], Any]]) ->
         except Exception:
             answer = (False, RuntimeError(traceback.format_exc()))
         try:
-            connection.send(answer)
+            answers.send(answer)
         except (OSError, MemoryError):
             return
+        del task, answer
+
+
+def _fetch(tasks: Connection, fetched: SimpleQueue[Any]) -> None:
+    with suppress(EOFError, OSError, MemoryError):
+        while True:
+            fetched.put(tasks.recv())
+    fetched.put(_CLOSED)
