@@ -324,8 +324,20 @@ def test_pool_answers_in_order_and_reads_no_further_than_it_must() -> None:
 
 
 def test_pool_does_not_jam_on_long_tasks() -> None:
-    tasks = [str(i) * (4 << 20) for i in range(10)]  # more than a pipe holds, both ways at once
-    assert list(Pool(Echo, 2).map(tasks)) == tasks
+    long = [str(i) * (4 << 20) for i in range(10)]  # more than a pipe holds, both ways at once
+    assert list(Pool(Echo, 2).map(long)) == long
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no worker is forked")
+def test_forked_workers_share_memory() -> None:
+    # Without numpy a process has one thread, so that its workers may be forked.
+    program = """
+from copytaster.pool import ROOM, Pool, _has_one_thread
+assert _has_one_thread()
+tasks = [f"{i} " * (ROOM if i % 3 == 1 else 40_000 * (i % 5)) for i in range(60)]
+assert list(Pool(None, 2, built=str).map(tasks)) == tasks
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_pool_survives_a_killed_worker(tmp_path: Path) -> None:

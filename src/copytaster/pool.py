@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 import os
+import pickle
 import signal
 import traceback
 from collections import deque
@@ -14,7 +16,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from copytaster.errors import CopytasterError
 
@@ -26,7 +28,7 @@ AHEAD = 4
 QUEUE = 2
 """Tasks that a worker has at once: one to do, and one at hand when that is done."""
 ROOM = 1 << 20
-"""Bytes that a pipe to or from a worker holds where the system allows it: a task, or an answer, at once."""
+"""Bytes that a pipe to a worker holds where the system allows it, and an answer in shared memory may have."""
 
 
 class WorkerLost(CopytasterError):
@@ -38,7 +40,15 @@ class _Worker:
     process: BaseProcess
     to: Connection
     answers: Connection
+    shared: mmap.mmap | None
     tasks: deque[int] = field(default_factory=deque)
+
+
+class _Span(NamedTuple):
+    """Where in shared memory an answer stands, which is quicker than to send it."""
+
+    start: int
+    stop: int
 
 
 class Pool(Generic[Task, Result]):
@@ -145,25 +155,33 @@ class Pool(Generic[Task, Result]):
 
     def _start(self) -> _Worker:
         tasks, to = _pipe()
-        answers, back = _pipe()
+        answers, back = multiprocessing.Pipe(duplex=False)
         process: BaseProcess
+        shared = None
         if self._built and _has_one_thread():
             forking = multiprocessing.get_context("fork")
-            process = forking.Process(target=_serve_forked, args=(tasks, back, self._built), daemon=True)
+            shared = mmap.mmap(-1, QUEUE * ROOM)
+            work = (tasks, back, shared, self._built)
+            process = forking.Process(target=_serve_forked, args=work, daemon=True)
         else:
             spawning = multiprocessing.get_context("spawn")
-            process = spawning.Process(target=_serve, args=(tasks, back, self._build), daemon=True)
+            process = spawning.Process(target=_serve, args=(tasks, back, None, self._build), daemon=True)
         process.start()
         tasks.close()
         back.close()
-        return _Worker(process, to, answers)
+        return _Worker(process, to, answers, shared)
 
     def _send(self, worker: _Worker, task: Task) -> None:
         with suppress(OSError):  # a dead worker is found out when its answer is waited for
             worker.to.send(task)
 
     def _receive(self, worker: _Worker) -> Result:
-        good, answer = worker.answers.recv()
+        received = worker.answers.recv()
+        if isinstance(received, _Span):
+            assert worker.shared is not None
+            with memoryview(worker.shared) as memory:
+                received = pickle.loads(memory[received.start : received.stop])
+        good, answer = received
         if good:
             result: Result = answer
             return result
@@ -177,6 +195,8 @@ class Pool(Generic[Task, Result]):
         worker.process.join()
         worker.to.close()
         worker.answers.close()
+        if worker.shared is not None:
+            worker.shared.close()
 
 
 _CLOSED = object()
@@ -200,7 +220,9 @@ def _has_one_thread() -> bool:
         return False
 
 
-def _serve_forked(tasks: Connection, answers: Connection, work: Callable[[Any], Any]) -> None:
+def _serve_forked(
+    tasks: Connection, answers: Connection, shared: mmap.mmap, work: Callable[[Any], Any]
+) -> None:
     """Answer tasks like a process of its own: without the files, locks, pipes and signals of the other."""
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         if callable(signal.getsignal(number)):
@@ -209,15 +231,25 @@ def _serve_forked(tasks: Connection, answers: Connection, work: Callable[[Any], 
         if file > 2 and file not in (tasks.fileno(), answers.fileno()):
             with suppress(OSError):  # the one that the folder itself was read by
                 os.close(file)
-    _serve(tasks, answers, lambda: work)
+    _serve(tasks, answers, shared, lambda: work)
 
 
-def _serve(tasks: Connection, answers: Connection, build: Callable[[], Callable[[Any], Any]]) -> None:
-    """Answer tasks until there are no more; the next is fetched meanwhile, which keeps the parent free."""
+def _serve(
+    tasks: Connection,
+    answers: Connection,
+    shared: mmap.mmap | None,
+    build: Callable[[], Callable[[Any], Any]],
+) -> None:
+    """Answer tasks until there are no more; the next is fetched meanwhile, which keeps the parent free.
+
+    The shared memory has room for `QUEUE` answers, which take turns: the parent gives out a task only when it
+    has read what stands where the answer will be.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent ends its workers
     fetched: SimpleQueue[Any] = SimpleQueue()
     Thread(target=_fetch, args=(tasks, fetched), daemon=True).start()
     work: Callable[[Any], Any] | None = None
+    turn = 0
     while (task := fetched.get()) is not _CLOSED:
         try:
             if work is None:
@@ -233,10 +265,17 @@ def _serve(tasks: Connection, answers: Connection, build: Callable[[], Callable[
         except Exception:
             answer = (False, RuntimeError(traceback.format_exc()))
         try:
-            answers.send(answer)
+            data = pickle.dumps(answer)
+            if shared is not None and len(data) <= ROOM:
+                span = _Span(turn * ROOM, turn * ROOM + len(data))
+                shared[span.start : span.stop] = data
+                answers.send(span)
+            else:
+                answers.send(answer)
         except (OSError, MemoryError):
             return
-        del task, answer
+        turn = (turn + 1) % QUEUE
+        del task, answer, data
 
 
 def _fetch(tasks: Connection, fetched: SimpleQueue[Any]) -> None:
