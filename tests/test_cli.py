@@ -288,6 +288,7 @@ def test_the_number_of_processes_and_the_size_of_batches_do_not_matter(
     Path("lines.jsonl").write_bytes(data)
     one = run("predict", "lines.jsonl", "-f", "jsonl")
     for size in (1, 3000):
+        monkeypatch.setattr("copytaster.raw._PIECE", size)
         monkeypatch.setattr("copytaster.predict.SIZE", size)
         monkeypatch.setattr("copytaster.predict.LINES", size)
         assert run("predict", "lines.jsonl", "-f", "jsonl") == one

@@ -11,11 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from copytaster.errors import DataError
 from copytaster.output import Stream, atomic, reserved, write_all
 from copytaster.pool import Pool, WorkerLost
-from copytaster.raw import Raw
+from copytaster.raw import Found, Lines, Raw, each_article
 from copytaster.resume import START, Direct, Partial, Position, is_complete, open_output, skip
 from copytaster.signals import Interrupted, interruptible, shield
 
@@ -117,24 +119,24 @@ def test_one_process_at_a_time_may_reserve_a_file(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def raws(*data: bytes) -> list[Raw | DataError]:
-    return [Raw("json", f"x:{i}", part) for i, part in enumerate(data)]
+def raws(*data: bytes) -> list[Found]:
+    return [Raw("text", f"x{i}", part) for i, part in enumerate(data)]
 
 
-def position_after(items: list[Raw | DataError]) -> Position:
+def position_after(items: list[Found]) -> Position:
     position = START
     for item in items:
         position = position.after(item)
     return position
 
 
-ITEMS: list[Raw | DataError] = [*raws(b"a", b"b"), DataError("x:2: bad"), *raws(b"d")]
+ITEMS: list[Found] = [*raws(b"a", b"b"), DataError("x:2: bad"), *raws(b"d")]
 
 
 def interrupted(path: Path, run: str = "run", keep: bool = True) -> None:
     with pytest.raises(KeyError), Partial(path, run, keep=keep) as out:
-        out.write(b"A\nB\n", position_after(ITEMS[:2]))
-        out.write(b"", position_after(ITEMS[:3]), 1)
+        out.write(b"A\nB\n", position_after(ITEMS[:2]), 2)
+        out.write(b"", position_after(ITEMS[:3]), 0, 1)
         raise KeyError
 
 
@@ -148,10 +150,8 @@ def test_an_interrupted_run_is_resumed(tmp_path: Path) -> None:
         stream.write(b"C, cut o")
     assert not is_complete(path)
     with Partial(path, "run", resume=True) as out:
-        assert (out.position, out.faults) == (position_after(ITEMS[:3]), 1)
-        rest = iter(ITEMS)
-        skip(rest, out.position)
-        assert list(rest) == ITEMS[3:]
+        assert (out.position, out.articles, out.faults) == (position_after(ITEMS[:3]), 2, 1)
+        assert list(skip(iter(ITEMS), out.position)) == ITEMS[3:]
         out.write(b"D\n", position_after(ITEMS))
     assert path.read_bytes() == b"A\nB\nD\n"
     assert names(tmp_path) == ["out"]
@@ -180,6 +180,30 @@ def test_another_run_is_not_resumed(tmp_path: Path) -> None:
     for items in (raws(b"a", b"x", b"c"), ITEMS[:2]):
         with pytest.raises(DataError, match="inputs are not those"):
             skip(iter(items), position_after(ITEMS[:3]))
+
+
+def split(data: bytes, ends: list[int]) -> list[Found]:
+    """Cut lines in blocks, at the ends of the lines with these numbers."""
+    block, blocks = Lines("x", 1, data), []
+    for end in sorted(ends):
+        size = sum(map(len, data.splitlines(True)[:end])) - (len(data) - len(block.data))
+        head, block = block.cut(size)
+        blocks += [head] if head.data else []
+    return [*blocks, block] if block.data else blocks
+
+
+@given(
+    st.lists(st.sampled_from([b"", b" ", b"a", b"{}"]), min_size=1, max_size=6).map(b"\n".join),
+    st.lists(st.integers(0, 7), max_size=3),
+    st.lists(st.integers(0, 7), max_size=3),
+    st.integers(0, 7),
+)
+def test_lines_are_resumed_wherever_they_had_been_cut(
+    data: bytes, ends: list[int], others: list[int], count: int
+) -> None:
+    before = split(data, ends)
+    rest = skip(iter(split(data, others)), position_after(before[:count]))
+    assert list(each_article(rest)) == list(each_article(before[count:]))
 
 
 def test_half_a_batch_makes_room_for_the_note_of_progress(
@@ -231,8 +255,8 @@ def test_two_runs_cannot_write_one_file(tmp_path: Path) -> None:
 def test_a_device_is_written_to_at_once(tmp_path: Path) -> None:
     with open_output("/dev/null", "run") as out:
         assert isinstance(out, Direct)
-        out.write(b"A\n", position_after(ITEMS[:1]), 2)
-    assert (out.position.inputs, out.faults) == (1, 2)
+        out.write(b"A\n", position_after(ITEMS[:1]), 1, 2)
+    assert (out.position, out.articles, out.faults) == (position_after(ITEMS[:1]), 1, 2)
     with pytest.raises(DataError, match="cannot be written"):
         open_output(tmp_path, "run")
 

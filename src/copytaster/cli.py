@@ -217,7 +217,7 @@ def predict(
     from copytaster.output import standard_output, unwritable
     from copytaster.predict import Settings, run_all, start_worker
     from copytaster.raw import read_raw
-    from copytaster.resume import Direct, Partial, is_complete, open_output, skip
+    from copytaster.resume import START, Direct, Partial, is_complete, open_output, skip
     from copytaster.writers import encode
 
     check_encoding(encoding)
@@ -254,21 +254,21 @@ def predict(
         _meter(inputs, output) as meter,
     ):
         raws = read_raw(inputs, max_bytes)
-        if sink.position.inputs:
-            skip(raws, sink.position)
+        if sink.position != START:
+            raws = skip(raws, sink.position)
             meter.start(sink.position.size)
-            say(f"Going on after {_articles(sink.position.inputs)}")
+            say(f"Going on after {_articles(sink.articles + sink.faults)}")
         else:
             sink.write(encode(work.writer.start()), sink.position)
         results = run_all(work, raws, sink.position, jobs or _processors(), scheduler, _warn_of_loss)
         try:
             for position, written in results:
-                sink.write(written.data, position, len(written.faults))
+                sink.write(written.data, position, written.articles, len(written.faults))
                 if written.faults:
                     meter.clear()
                 for fault in written.faults:
                     complain(fault)
-                meter.show(position.inputs, position.size)
+                meter.show(sink.articles + sink.faults, position.size)
         except (Interrupted, CopytasterError, MemoryError):
             meter.clear()
             if isinstance(sink, Partial) and sink.resumable:
@@ -276,9 +276,9 @@ def predict(
             raise
         sink.write(encode(work.writer.end()), sink.position)
     if output:
-        say(f"Wrote {output}: {_articles(sink.position.inputs - sink.faults)}")
+        say(f"Wrote {output}: {_articles(sink.articles)}")
     if sink.faults:
-        complain(f"{sink.faults:,} of {_articles(sink.position.inputs)} could not be read")
+        complain(f"{sink.faults:,} of {_articles(sink.articles + sink.faults)} could not be read")
     return FAULT if sink.faults else 0
 
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from copytaster.article import Article, Paragraph, from_paragraphs, segment
 from copytaster.errors import DataError, UsageError
-from copytaster.raw import MAX_BYTES, Raw, marked_codec, read_raw, shown
+from copytaster.raw import MAX_BYTES, Raw, each_article, marked_codec, read_raw, shown
 
 try:
     import orjson  # type: ignore[import-not-found,unused-ignore]
@@ -56,7 +56,7 @@ def read_articles(
     check_encoding(encoding)
     return (
         found if isinstance(found, DataError) else parse(found, encoding)
-        for found in read_raw(inputs, max_bytes)
+        for found in each_article(read_raw(inputs, max_bytes))
     )
 
 
@@ -77,7 +77,7 @@ def parse(raw: Raw, encoding: str | None = None) -> Article | DataError:
     Parameters
     ----------
     raw : Raw
-        What `read_raw` gave.
+        What `each_article` gave.
     encoding : str, optional
         See `read_articles`.
 

@@ -19,14 +19,12 @@ from copytaster.errors import DataError, UsageError
 from copytaster.extras import import_extra
 from copytaster.inputs import parse
 from copytaster.output import unwritable
-from copytaster.raw import Raw
+from copytaster.raw import Found, each_article
 from copytaster.resume import START, Position
 from copytaster.writers import JsonlWriter, LineWriter, Writer, compiled, encode, make
 
 SIZE = 256 * 1024
-"""Bytes of articles handed on at a time."""
-COUNT = 512
-"""The most articles handed on at a time."""
+"""Bytes of articles handed on at a time, about."""
 LINES = 10_000
 """The most lines of an article written at a time."""
 SLOW = 0.05
@@ -134,11 +132,11 @@ class Work:
                     f"the model has no label {label!r}", f"Its labels: {', '.join(self.annotator.labels)}"
                 )
 
-    def __call__(self, items: Iterable[Raw | DataError]) -> Written:
+    def __call__(self, items: Iterable[Found]) -> Written:
         """Read, annotate and write some articles."""
         articles: list[Article] = []
         faults: list[DataError] = []
-        for item in items:
+        for item in each_article(items):
             read = item if isinstance(item, DataError) else parse(item, self._encoding)
             if isinstance(read, DataError):
                 faults.append(read)
@@ -202,14 +200,12 @@ def text_name(id: str) -> str:
     return name + ".txt"
 
 
-def batches(
-    items: Iterable[Raw | DataError], position: Position = START
-) -> Iterator[tuple[Position, list[Raw | DataError]]]:
+def batches(items: Iterable[Found], position: Position = START) -> Iterator[tuple[Position, list[Found]]]:
     """Group a stream into lists of about `SIZE` bytes, smaller at first and wherever the stream is slow.
 
     Parameters
     ----------
-    items : iterable of Raw or DataError
+    items : iterable of Raw, Lines or DataError
         Read one list ahead.
     position : Position
         Where the stream stands.
@@ -219,7 +215,7 @@ def batches(
     (Position, list)
         The position after the list, and the list.
     """
-    group: list[Raw | DataError] = []
+    group: list[Found] = []
     limit = size = 0
     began = monotonic()
     for item in items:
@@ -230,7 +226,7 @@ def batches(
         if now - began > SLOW:
             limit = 0
         began = now
-        if size >= limit or len(group) == COUNT:
+        if size >= limit:
             yield position, group
             group, limit, size = [], min(SIZE, 2 * limit + 4096), 0
             began = monotonic()
@@ -267,7 +263,7 @@ def start_worker(settings: Settings, digest: str = "") -> Work:
 
 def run_all(
     work: Work,
-    items: Iterable[Raw | DataError],
+    items: Iterable[Found],
     position: Position = START,
     jobs: int = 1,
     scheduler: str | None = None,
@@ -279,7 +275,7 @@ def run_all(
     ----------
     work : Work
         What to do.
-    items : iterable of Raw or DataError
+    items : iterable of Raw, Lines or DataError
         The articles.
     position : Position
         Where the stream stands.
@@ -307,7 +303,7 @@ def run_all(
         return
     positions: deque[Position] = deque()
 
-    def tasks() -> Iterator[list[Raw | DataError]]:
+    def tasks() -> Iterator[list[Found]]:
         for reached, group in groups:
             positions.append(reached)
             yield group

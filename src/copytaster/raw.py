@@ -10,7 +10,7 @@ import os
 import stat
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -29,7 +29,7 @@ _MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
 _GZIP = b"\x1f\x8b"
-_PIECE = 1 << 16
+_FIRST, _PIECE = 1 << 11, 1 << 16
 # A line this many times longer than an article may be is taken for a gzip bomb; its end is not looked for.
 _BOMB = 16
 
@@ -52,8 +52,50 @@ class Raw(NamedTuple):
     data: bytes
 
 
-def read_raw(inputs: Sequence[str | Path], max_bytes: int = MAX_BYTES) -> Iterator[Raw | DataError]:
-    """Find articles one after the other.
+class Lines(NamedTuple):
+    """Complete lines of a file of JSONL, blank ones among them; each of the others is an article.
+
+    Attributes
+    ----------
+    name : str
+        The file, fit for printing.
+    first : int
+        Number of the first line, from 1.
+    data : bytes
+        Of the last line of a file, the end may be missing.
+    """
+
+    name: str
+    first: int
+    data: bytes
+
+    def cut(self, size: int) -> tuple[Lines, Lines]:
+        """Return the first bytes, and the others."""
+        head = self.data[:size]
+        rest = Lines(self.name, self.first + head.count(b"\n"), self.data[size:])
+        return self._replace(data=head), rest
+
+    def articles(self) -> Iterator[Raw]:
+        """Yield the articles."""
+        for number, line in enumerate(self.data.split(b"\n"), self.first):
+            if line and not line.isspace():
+                yield Raw("json", f"{self.name}:{number}", line)
+
+
+Found = Raw | Lines | DataError
+
+
+def each_article(found: Iterable[Found]) -> Iterator[Raw | DataError]:
+    """Take lines apart."""
+    for item in found:
+        if isinstance(item, Lines):
+            yield from item.articles()
+        else:
+            yield item
+
+
+def read_raw(inputs: Sequence[str | Path], max_bytes: int = MAX_BYTES) -> Iterator[Found]:
+    """Find articles, one or a few lines of them at a time, as they come.
 
     Parameters
     ----------
@@ -62,7 +104,7 @@ def read_raw(inputs: Sequence[str | Path], max_bytes: int = MAX_BYTES) -> Iterat
 
     Yields
     ------
-    Raw or DataError
+    Raw, Lines or DataError
         The latter for each input, or line of JSONL, that cannot be had.
     """
     for given in inputs:
@@ -150,7 +192,7 @@ def _suffix(path: str) -> str:
     return os.path.splitext(path.lower().removesuffix(".gz"))[1]
 
 
-def _read_file(path: str, max_bytes: int) -> Iterator[Raw | DataError]:
+def _read_file(path: str, max_bytes: int) -> Iterator[Found]:
     name = shown(path)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -194,7 +236,7 @@ def _peek(stream: BinaryIO) -> tuple[bytes, io.BufferedReader]:
     return head, io.BufferedReader(_Rejoined(head, stream), _PIECE)
 
 
-def _read_stream(stream: BinaryIO, name: str, suffix: str, max_bytes: int) -> Iterator[Raw | DataError]:
+def _read_stream(stream: BinaryIO, name: str, suffix: str, max_bytes: int) -> Iterator[Found]:
     codec = None
     try:
         head, buffered = _peek(stream)
@@ -230,38 +272,62 @@ def _kind(suffix: str, head: str) -> str:
 
 def _read_lines(
     stream: io.BufferedReader, name: str, codec: str | None, max_bytes: int
-) -> Iterator[Raw | DataError]:
-    number, empty = 0, True
-    source = _Recoded(stream, codec) if codec and codec != "utf-8-sig" else stream
-    while line := source.readline(max_bytes + 1):
-        number += 1
-        line = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        place = f"{name}:{number}"
-        if len(line) > max_bytes:
-            length = len(line)
-            while line and not line.endswith(b"\n") and length <= _BOMB * max_bytes:
-                line = source.readline(_PIECE)
-                length += len(line)
-            yield _too_long(place, max_bytes)
+) -> Iterator[Lines | Raw | DataError]:
+    """Give what there is up to the last end of a line, little at first, and keep what follows it."""
+    source = stream
+    if codec and codec != "utf-8-sig":
+        source = io.BufferedReader(_Recoded(stream, codec), _PIECE)
+    number, empty, size = 1, True, _FIRST
+    held = bytearray()
+    while piece := source.read1(min(size, max_bytes - len(held)) or 1):
+        size = min(2 * size, _PIECE)
+        if len(held) == max_bytes:
+            length = max_bytes + len(piece)
+            while piece and not piece.endswith(b"\n") and length <= _BOMB * max_bytes:
+                piece = source.readline(_PIECE)
+                length += len(piece)
+            yield _too_long(f"{name}:{number}", max_bytes)
             if length > _BOMB * max_bytes:
                 return
-        elif not line.isspace():
-            yield Raw("json", place, line)
-        else:
+            number, empty, held = number + 1, False, bytearray()
             continue
-        empty = False
+        end = piece.rfind(b"\n") + 1
+        if end:
+            lines = _without_mark(b"".join((held, memoryview(piece)[:end])), number)
+            empty = empty and lines.isspace()
+            yield Lines(name, number, lines)
+            number += lines.count(b"\n")
+            held.clear()
+        held += memoryview(piece)[end:]
+    if held:
+        lines = _without_mark(bytes(held), number)
+        empty = empty and lines.isspace()
+        yield Lines(name, number, lines)
     if empty:
         yield Raw("text", name, b"")
 
 
-class _Recoded:
-    """The lines of a stream in UTF-16 or UTF-32, in UTF-8."""
+def _without_mark(lines: bytes, number: int) -> bytes:
+    return lines.removeprefix(codecs.BOM_UTF8) if number == 1 else lines
+
+
+class _Recoded(io.RawIOBase):
+    """A stream in UTF-16 or UTF-32, in UTF-8."""
 
     def __init__(self, stream: io.BufferedReader, codec: str) -> None:
         self._stream = io.TextIOWrapper(stream, codec, newline="\n")
+        self._rest = memoryview(b"")
 
-    def readline(self, size: int) -> bytes:
-        return self._stream.readline(size).encode()
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        if not self._rest:
+            self._rest = memoryview(self._stream.readline(_PIECE).encode())
+        data = self._rest[: len(buffer)]
+        self._rest = self._rest[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _too_long(place: str, max_bytes: int) -> DataError:

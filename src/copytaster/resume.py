@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ from copytaster.output import (
     unwritable,
     write_all,
 )
-from copytaster.raw import Raw
+from copytaster.raw import Found, Lines
 from copytaster.terminal import visible
 
 INTERVAL = 1.0
@@ -36,29 +37,33 @@ class Position(NamedTuple):
 
     Attributes
     ----------
-    inputs : int
-        How many.
     size : int
-        Their bytes.
+        Bytes; lines count as they are, wherever they are cut, anything else with one more, lest an empty file
+        count for nothing.
     checksum : int
         A CRC-32 of them.
     """
 
-    inputs: int
     size: int
     checksum: int
 
-    def after(self, item: Raw | DataError) -> Position:
+    def after(self, item: Found) -> Position:
         """Return the position after one more input."""
         data = str(item).encode("utf-8", "replace") if isinstance(item, DataError) else item.data
-        return Position(self.inputs + 1, self.size + len(data), zlib.crc32(data, self.checksum))
+        size, checksum = self.size + len(data), zlib.crc32(data, self.checksum)
+        return Position(size, checksum) if isinstance(item, Lines) else Position(size + 1, checksum)
 
 
-START = Position(0, 0, 0)
+START = Position(0, 0)
 
 
-def skip(items: Iterator[Raw | DataError], position: Position) -> None:
+def skip(items: Iterator[Found], position: Position) -> Iterator[Found]:
     """Read up to a position.
+
+    Returns
+    -------
+    iterator
+        What comes after it.
 
     Raises
     ------
@@ -66,16 +71,18 @@ def skip(items: Iterator[Raw | DataError], position: Position) -> None:
         If the inputs up to there are not those that have been read before.
     """
     reached = START
-    while reached.inputs < position.inputs:
-        item = next(items, None)
-        if item is None:
-            break
+    rest: tuple[Lines, ...] = ()
+    while reached.size < position.size and (item := next(items, None)) is not None:
+        if isinstance(item, Lines):
+            item, after = item.cut(position.size - reached.size)
+            rest = (after,) if after.data else ()
         reached = reached.after(item)
     if reached != position:
         raise DataError(
             "the inputs are not those of the interrupted run",
             "Repeat them in the same order, or leave out --resume to begin anew",
         )
+    return chain(rest, items)
 
 
 class Direct:
@@ -88,14 +95,14 @@ class Direct:
 
     Attributes
     ----------
-    position, faults
+    position, articles, faults
         As of `Partial`.
     """
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self.position = START
-        self.faults = 0
+        self.articles = self.faults = 0
 
     def __enter__(self) -> Direct:
         return self
@@ -103,11 +110,12 @@ class Direct:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def write(self, data: bytes, position: Position, faults: int = 0) -> None:
+    def write(self, data: bytes, position: Position, articles: int = 0, faults: int = 0) -> None:
         """Write what the inputs up to a position came to."""
         if data:
             self._stream.write(data)
         self.position = position
+        self.articles += articles
         self.faults += faults
 
 
@@ -133,8 +141,10 @@ class Partial:
     ----------
     position : Position
         How far the inputs are in the file.
+    articles : int
+        How many of them have been read.
     faults : int
-        How many of them could not be read.
+        How many could not be.
 
     Raises
     ------
@@ -150,7 +160,7 @@ class Partial:
         self._progress = self._path + ".progress"
         self._run, self._keep = run, keep
         self.position = START
-        self.faults = self._size = 0
+        self.articles = self.faults = self._size = 0
         self._saved = time.monotonic()
         try:
             self._file = open_locked(self._partial)
@@ -172,7 +182,7 @@ class Partial:
             os.close(self._file)
             raise
 
-    def write(self, data: bytes, position: Position, faults: int = 0) -> None:
+    def write(self, data: bytes, position: Position, articles: int = 0, faults: int = 0) -> None:
         """Append what the inputs up to a position came to.
 
         Parameters
@@ -181,13 +191,14 @@ class Partial:
             Complete lines.
         position : Position
             How far the inputs have been read.
-        faults : int
-            How many inputs could not be read since the last call.
+        articles, faults : int
+            How many articles have been read, and how many could not be, since the last call.
         """
         try:
             write_all(self._file, data)
             self._size += len(data)
             self.position = position
+            self.articles += articles
             self.faults += faults
             if time.monotonic() - self._saved > INTERVAL:
                 self.save()
@@ -201,6 +212,7 @@ class Partial:
             "run": self._run,
             "position": list(self.position),
             "bytes": self._size,
+            "articles": self.articles,
             "faults": self.faults,
         }
         with atomic(self._progress) as stream:
@@ -247,9 +259,10 @@ class Partial:
             with open(self._progress, "rb") as stream:
                 state = json.load(stream)
             position = Position(*state["position"])
-            size, faults = state["bytes"], state["faults"]
-            if not all(type(number) is int and number >= 0 for number in (*position, size, faults)):
+            counts = [state[name] for name in ("bytes", "articles", "faults")]
+            if not all(type(number) is int and number >= 0 for number in (*position, *counts)):
                 raise ValueError
+            size = counts[0]
             if size > os.fstat(self._file).st_size:
                 raise ValueError
         except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
@@ -260,7 +273,8 @@ class Partial:
                 f"{self._name} was begun with other options or another model",
                 "Repeat those to resume it, or leave out --resume to begin anew",
             )
-        self.position, self._size, self.faults = position, size, faults
+        self.position = position
+        self._size, self.articles, self.faults = counts
 
     def _forget(self) -> None:
         with suppress(FileNotFoundError):
