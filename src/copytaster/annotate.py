@@ -202,7 +202,8 @@ class Annotator:
         if self._second:
             careful = probabilities.max(axis=1) < self._reread_below
         if self._second and careful.any():
-            contrasts[careful] = self._second.contrasts([texts[i] for i in np.flatnonzero(careful).tolist()])
+            again = [texts[i] for i in np.flatnonzero(careful).tolist()]
+            contrasts[careful] = self._second.joined(again, contrasts[careful])
             revised = revise(contrasts, owner, texts, self._context)
             shift[~careful] = (revised - contrasts)[~careful]
             revised[careful] = revise(contrasts, owner, texts, self._second.context)[careful]
@@ -315,7 +316,7 @@ class Annotator:
         fast = self.model.explain(text, shift)
         if self._second is None or not careful:
             return fast
-        return self._second.explain(text, int(probabilities.argmax()), fast)
+        return self._second.explain(text, int(probabilities.argmax()), self.model, fast)
 
 
 _NO_VERDICT = (None, "not_classified", None, None)

@@ -32,13 +32,15 @@ class Careful:
     labels : tuple of str
         The labels, of which the first is the reference.
     manifest : dict
-        What the artifact's manifest says of this reader: its "reread_below" and "context".
+        What the artifact's manifest says of this reader: its "reread_below", its "context", and "fast", the
+        weight of what the fast reader has found, by default 0.
     """
 
     def __init__(self, adapter: Adapter, labels: tuple[str, ...], manifest: dict[str, Any]) -> None:
         self.labels = labels
         self.context = Context.from_manifest(manifest)
         self.reread_below = float(manifest.get("reread_below", 0.0))
+        self.fast = float(manifest.get("fast", 0.0))
         self._adapter = adapter
         self._base = minilm.read_weights()
         self._head = adapter.head.astype(np.float64)
@@ -59,16 +61,26 @@ class Careful:
         """
         return np.asarray(np.einsum("ij,kj->ik", self.vectors(texts), self._head[:, :-1])) + self._head[:, -1]
 
+    def joined(self, texts: Sequence[str], fast: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the contrasts of each paragraph, shape (n, K - 1), to which those of the fast reader add.
+
+        The two err in part on different paragraphs, and those of the fast reader are there already.
+        """
+        return self.contrasts(texts) + self.fast * fast
+
     def vectors(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return what the head weighs, shape (n, HIDDEN)."""
         clean = [text[: minilm.CHARS].encode("utf-8", "replace").decode() for text in texts]
         return self._transformer([found.ids for found in self._tokenizer.encode_batch_fast(clean)])
 
-    def explain(self, text: str, label: int, fast: Explanation) -> Occlusion:
-        """Return the evidence for the label of that number, the fast reader's among it."""
+    def explain(self, text: str, label: int, model: Model, fast: Explanation) -> Occlusion:
+        """Return the evidence for the label of that number, that of the fast reader's model among it."""
         from copytaster.occlusion import occlude
 
-        return occlude(self, text, label, fast)
+        def read(texts: Sequence[str]) -> NDArray[np.float64]:
+            return self.joined(texts, model.decision_function(texts))
+
+        return occlude(read, self.labels[label], label, text, fast)
 
 
 def load(model: Model) -> Careful:
@@ -90,6 +102,6 @@ def load(model: Model) -> Careful:
         )
     try:
         adapter = Adapter.from_bytes(model.careful.read(), model.careful.rank, len(model.labels) - 1)
+        return Careful(adapter, model.labels, model.manifest.get("careful") or {})
     except ValueError as fault:
         raise ArtifactError(f"the careful reader's part is damaged: {fault}") from None
-    return Careful(adapter, model.labels, model.manifest.get("careful") or {})

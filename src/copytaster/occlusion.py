@@ -8,6 +8,7 @@ Convolutional Networks*, 2014, section 4.2). Weights do not add up, unlike the f
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from copytaster.minilm import CHARS, TOKENS
 from copytaster.model import softmax
 
 if TYPE_CHECKING:
-    from copytaster.careful import Careful
+    import numpy as np
+    from numpy.typing import NDArray
+
     from copytaster.explain import Explanation
 
 COPIES = 64
@@ -84,16 +87,21 @@ class Occlusion:
         return f"careful reader: {self.label}, {words}; fast reader: {self.fast}"
 
 
-def occlude(reader: Careful, text: str, label: int, fast: Explanation) -> Occlusion:
+def occlude(
+    read: Callable[[Sequence[str]], NDArray[np.float64]], name: str, label: int, text: str, fast: Explanation
+) -> Occlusion:
     """Read a paragraph without each of its words.
 
     Parameters
     ----------
-    reader : Careful
+    read : callable
+        Gives the contrasts of texts, shape (n, K - 1).
+    name : str
+        The label.
+    label : int
+        Its number.
     text : str
         Of it, as many characters as the reader cuts into tokens are looked at.
-    label : int
-        The label's number.
     fast : Explanation
         What the fast reader went by.
     """
@@ -101,8 +109,8 @@ def occlude(reader: Careful, text: str, label: int, fast: Explanation) -> Occlus
     words = [match.span() for match in _WORD.finditer(text)][:TOKENS]
     run = -(-len(words) // COPIES) or 1
     spans = [(words[i][0], words[min(i + run, len(words)) - 1][1]) for i in range(0, len(words), run)]
-    chances = softmax(reader.contrasts([text, *(text[:start] + text[end:] for start, end in spans)]))
+    chances = softmax(read([text, *(text[:start] + text[end:] for start, end in spans)]))
     losses = (chances[0, label] - chances[1:, label]).tolist()
     order = sorted(range(len(spans)), key=lambda i: (-abs(losses[i]), i))[:_SHOWN]
     removals = tuple(Removal(" ".join(text[slice(*spans[i])].split()), losses[i], spans[i]) for i in order)
-    return Occlusion(reader.labels[label], float(chances[0, label]), removals, fast)
+    return Occlusion(name, float(chances[0, label]), removals, fast)
