@@ -293,16 +293,18 @@ def _read_lines(
             continue
         end = piece.rfind(b"\n") + 1
         if end:
-            lines = _without_mark(b"".join((held, memoryview(piece)[:end])), number)
-            empty = empty and lines.isspace()
-            yield Lines(name, number, lines)
-            number += lines.count(b"\n")
-            held.clear()
+            lines = Lines(name, number, _without_mark(b"".join((held, memoryview(piece)[:end])), number))
+            number += lines.data.count(b"\n")
+            empty = empty and lines.data.isspace()
+            held = bytearray()
+            yield lines
+            del lines
         held += memoryview(piece)[end:]
     if held:
-        lines = _without_mark(bytes(held), number)
-        empty = empty and lines.isspace()
-        yield Lines(name, number, lines)
+        last = _without_mark(bytes(held), number)
+        held = bytearray()
+        empty = empty and last.isspace()
+        yield Lines(name, number, last)
     if empty:
         yield Raw("text", name, b"")
 
