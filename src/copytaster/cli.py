@@ -248,7 +248,7 @@ def predict(
         if resume:
             raise UsageError(f"--resume cannot go on with the format {format}", "It begins anew without")
         jobs = 1
-    target = open_output(output, work.digest(), resume, work.writer.independent) if output else None
+    target = open_output(output, work.digest, resume, work.writer.independent) if output else None
     with (
         target or Direct(standard_output(screened=format != "text")) as sink,
         _meter(inputs, output) as meter,

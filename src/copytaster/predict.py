@@ -8,7 +8,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from io import BytesIO
 from time import monotonic
 
@@ -173,8 +173,9 @@ class Work:
         except OSError as fault:
             raise unwritable(path, fault) from None
 
+    @cached_property
     def digest(self) -> str:
-        """Return a SHA-256 of everything that decides the output of an article."""
+        """A SHA-256 of everything that decides the output of an article."""
         import hashlib
         import json
 
@@ -254,7 +255,7 @@ def start_worker(settings: Settings, digest: str = "") -> Work:
         If the model has been replaced since the digest was taken.
     """
     work = Work(settings)
-    if digest and work.digest() != digest:
+    if digest and work.digest != digest:
         raise DataError("the model was replaced while it was in use", "Run the command again")
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)  # articles form no cycles; to look for some takes a tenth of the time
@@ -308,7 +309,7 @@ def run_all(
             positions.append(reached)
             yield group
 
-    build = partial(start_worker, work.settings, work.digest())
+    build = partial(start_worker, work.settings, work.digest)
     if scheduler:
         cluster = import_extra("cluster", "--backend dask", "dask")
         results: Iterator[Written] = cluster.annotate(build, tasks(), scheduler)
