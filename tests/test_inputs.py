@@ -22,7 +22,7 @@ from copytaster import inputs
 from copytaster.article import Article, from_paragraphs, segment
 from copytaster.errors import DataError, UsageError
 from copytaster.inputs import MAX_LINES, read_articles
-from copytaster.raw import Raw, shown
+from copytaster.raw import Raw, each_article, read_raw, shown
 
 TEXT = "The ferry was cut on Monday.\r\nThe “crew” knew nothing."
 
@@ -467,6 +467,44 @@ def test_faulty_lines_without_orjson(line: str, message: str, monkeypatch: pytes
     fault = inputs.parse(Raw("json", "a:2", data))
     assert isinstance(fault, DataError)
     assert message in str(fault)
+
+
+class Trickle(io.RawIOBase):
+    """A stream that has a few bytes at a time."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        self._data, self._sizes = data, sizes
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = min(self._sizes.pop(0) if self._sizes else 4, len(buffer))
+        piece, self._data = self._data[:size], self._data[size:]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+@given(
+    st.lists(st.sampled_from([b"", b" ", b"\r", b"{}", b"{1234}", b"{123456789}"]), max_size=8),
+    st.lists(st.integers(1, 9), max_size=20),
+    st.integers(4, 14),
+)
+def test_lines_are_the_same_in_whatever_pieces_they_come(
+    lines: list[bytes], sizes: list[int], longest: int
+) -> None:
+    data = b"{\n" + b"\n".join(lines)
+    wanted = []
+    for number, line in enumerate(io.BytesIO(data), 1):
+        if len(line) > longest:
+            wanted.append(f"<stdin>:{number}: more than {longest:,} bytes in one article")
+        elif not line.isspace():
+            wanted.append((f"<stdin>:{number}", line.removesuffix(b"\n")))
+    with pytest.MonkeyPatch.context() as patch:
+        stream = io.BufferedReader(Trickle(data, sizes), 8)
+        patch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+        found = list(each_article(read_raw(["-"], longest)))
+    assert [str(item) if isinstance(item, DataError) else (item.place, item.data) for item in found] == wanted
 
 
 @given(st.binary(max_size=60) | st.text(max_size=40).map(str.encode), st.sampled_from(["text", "json"]))

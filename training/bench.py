@@ -220,23 +220,38 @@ class Bench:
         )
 
     def jobs(self) -> None:
-        """`copytaster predict -j 2` against `-j 1` by the clock, and on four times the articles."""
+        """`copytaster predict -j 2` against `-j 1` by the clock, and on four times the articles.
+
+        Beside it, what two processors of this machine come to that share no work: two runs at once.
+        """
         for copies in (1, 4):
             source, out = self.folder / "articles.jsonl", self.folder / "out.jsonl"
             write_articles(cycle(self.texts()), copies * 2.5e6 * self.megabytes, source)
             written = set()
 
-            def clock(
-                jobs: int, source: Path = source, out: Path = out, written: set[str] = written
-            ) -> float:
+            def clock(jobs: int, *outputs: Path, source: Path = source, written: set[str] = written) -> float:
+                command = ("-m", "copytaster", "predict", source, "-f", "jsonl", "-j", jobs, "-o")
+                runs = [Thread(target=child, args=(*command, output)) for output in outputs]
                 began = time.monotonic()
-                child("-m", "copytaster", "predict", source, "-f", "jsonl", "-o", out, "-j", jobs)
+                for run in runs:
+                    run.start()
+                for run in runs:
+                    run.join()
                 took = time.monotonic() - began
-                written.add(hashlib.sha256(out.read_bytes()).hexdigest())
+                written.update(hashlib.sha256(output.read_bytes()).hexdigest() for output in outputs)
                 return took
 
             pin(self.processors)
-            a, b, ratio = take_turns(self.repeats, lambda: clock(2), lambda: clock(1))
+            a, b, ratio = take_turns(
+                self.repeats, lambda out=out: clock(2, out), lambda out=out: clock(1, out)
+            )
+            other = out.with_suffix(".2")
+            c, _, slower = take_turns(
+                max(self.repeats // 2, 1),
+                lambda out=out, other=other: clock(1, out, other),
+                lambda out=out: clock(1, out),
+            )
+            other.unlink()
             pin({min(self.processors)})
             if len(written) > 1:
                 raise click.ClickException("the output depends on the number of processes")
@@ -247,6 +262,7 @@ class Bench:
                 "at least 1.7x",
                 f"{a:.1f} and {b:.1f} s",
             )
+            show("two runs of -j 1 at once, by one after the other", f"{2 * slower:.2f}x", "", f"{c:.1f} s")
 
     def start(self) -> None:
         """`copytaster predict` of one short article, against the import of numpy."""
