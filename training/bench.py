@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import date
 from importlib.metadata import distributions
@@ -231,12 +232,9 @@ class Bench:
 
             def clock(jobs: int, *outputs: Path, source: Path = source, written: set[str] = written) -> float:
                 command = ("-m", "copytaster", "predict", source, "-f", "jsonl", "-j", jobs, "-o")
-                runs = [Thread(target=child, args=(*command, output)) for output in outputs]
                 began = time.monotonic()
-                for run in runs:
-                    run.start()
-                for run in runs:
-                    run.join()
+                with ThreadPoolExecutor(len(outputs)) as runs:
+                    list(runs.map(lambda output: child(*command, output), outputs))
                 took = time.monotonic() - began
                 written.update(hashlib.sha256(output.read_bytes()).hexdigest() for output in outputs)
                 return took
