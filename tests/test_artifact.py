@@ -303,6 +303,7 @@ FORGED = {
     "context too large": set_key("manifest", {"context": {"neighbours": 10**300}}),
     "context beyond numbers": set_key("manifest", {"context": {"lead_in": 10**400}}),
     "context negative": set_key("manifest", {"context": {"lead_in": -1}}),
+    "context above one": set_key("manifest", {"context": {"following": 1.5}}),
 }
 
 BODY = taken_apart(DATA)[1]

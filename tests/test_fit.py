@@ -98,7 +98,7 @@ def test_paragraphs_that_stand_alone_are_articles_of_their_own():
     model = fit(written(SIGNS[:3], named=False), config=CONFIG)
     assert model.manifest["data"]["articles"] == 36
     assert model.manifest["out_of_fold"]["articles"] == 36
-    assert model.manifest["context"] == {"neighbours": 0, "lead_in": 0}
+    assert model.manifest["context"] == {"neighbours": 0, "lead_in": 0, "following": 0}
 
 
 def test_no_article_is_scored_by_a_model_that_saw_it(monkeypatch):

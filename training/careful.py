@@ -22,7 +22,7 @@ from build import doubted_below, recipe
 from copytaster import minilm
 from copytaster.adapter import RANK, compress
 from copytaster.artifact import DEFAULT, Section, load, save
-from copytaster.fit import context_of, temperature_of
+from copytaster.fit import temperature_of
 from copytaster.labeled import folds, select
 
 MOST = 2.0
@@ -98,8 +98,6 @@ def main(into, output, weights, scores, temperature, corpora, rank, seed) -> Non
         if scores:
             rows, contrasts = read_scores(scores, texts)
             temperature = temperature_of(contrasts, gold[rows])
-            some = [examples[i] for i in rows]
-            notes["context"] = context_of(contrasts / temperature, gold[rows], some)._asdict()
     else:
         say = lambda line: click.echo(f"{monotonic() - began:6.0f} s  {line}", err=True)  # noqa: E731
         targets = np.eye(len(model.labels))[gold]
@@ -111,9 +109,8 @@ def main(into, output, weights, scores, temperature, corpora, rank, seed) -> Non
         contrasts = logits[:, 1:] - logits[:, :1]
         temperature = temperature_of(contrasts, gold)
         tuned = finetune.to_arrays(finetune.train(texts, targets, shares, seed, say).state_dict())
-        context = context_of(contrasts / temperature, gold, examples)._asdict()
         method = "out of fold by article"
-        notes = {"seed": seed, "paragraphs": len(texts), "settings": finetune.SETTINGS, "context": context}
+        notes = {"seed": seed, "paragraphs": len(texts), "settings": finetune.SETTINGS}
     held_out = select(standoff.join(copy).examples, "test") if copy else examples
     put(model, tuned, temperature, method, held_out, notes, rank)
     save(model, output or into)

@@ -1,7 +1,9 @@
 """Measure an artifact on the held-out documents of the stand-off labels.
 
-python training/real.py [-m MODEL] [--reader fast|careful|both] [--corpora FOLDER] [--gate FILE]
-                        [-f text|json|markdown]
+python training/real.py [-m MODEL] [--reader fast|careful|both] [--neighbours] [--corpora FOLDER]
+                        [--gate FILE] [-f text|json|markdown]
+
+Each paragraph is read alone, or with `--neighbours` in its document as far as the local copy has it.
 """
 
 from __future__ import annotations
@@ -10,22 +12,41 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
 import standoff
 
-from copytaster.annotate import READERS, load
+from copytaster.annotate import READERS, Annotator, load
 from copytaster.gate import check_gates, read_gates
-from copytaster.labeled import digest, select
+from copytaster.labeled import Example, digest, select
 from copytaster.metrics import evaluate_examples, rereading
 from copytaster.report import FORMATS
+
+
+def in_documents(
+    annotator: Annotator, copy: dict[str, standoff.Paragraph], examples: list[Example]
+) -> np.ndarray:
+    """Return the probabilities of paragraphs read in their documents, shape (n, K).
+
+    Those that the document's cutting takes for headings are read alone.
+    """
+    verdicts = annotator.judge(standoff.documents(copy, {example.article for example in examples}))
+    found = dict(zip(map(standoff.key_of, verdicts.texts), verdicts.probabilities, strict=True))
+    keys = [standoff.key_of(example.text) for example in examples]
+    alone = [example.text for key, example in zip(keys, examples, strict=True) if key not in found]
+    rest = iter(annotator.predict_proba(alone))
+    return np.array([found[key] if key in found else next(rest) for key in keys])
 
 
 @click.command()
 @click.option("-m", "--model", type=click.Path(path_type=Path), help="Artifact.  [default: the shipped one]")
 @click.option("--reader", type=click.Choice(READERS), default="fast", show_default=True)
+@click.option("--neighbours", is_flag=True, help="Read each paragraph in its document.")
 @click.option("--corpora", type=click.Path(path_type=Path), default=standoff.CORPORA, show_default=True)
 @click.option("--gate", type=click.Path(path_type=Path), help="TOML file of figures the model must reach.")
 @click.option("-f", "--format", type=click.Choice(list(FORMATS)), default="text", show_default=True)
-def main(model: Path | None, reader: str, corpora: Path, gate: Path | None, format: str) -> int:
+def main(
+    model: Path | None, reader: str, neighbours: bool, corpora: Path, gate: Path | None, format: str
+) -> int:
     """Measure an artifact on real text that its training left out."""
     copy = standoff.read_corpora(corpora)
     if not copy:
@@ -33,11 +54,15 @@ def main(model: Path | None, reader: str, corpora: Path, gate: Path | None, form
         return 0
     examples = select(standoff.join(copy).examples, "test")
     annotator = load(model, reader=reader)
-    reading = annotator.read([example.text for example in examples])
+    if neighbours:
+        chances = in_documents(annotator, copy, examples)
+    else:
+        reading = annotator.read([example.text for example in examples])
+        chances = reading.probabilities
     gates = read_gates(gate) if gate else None
     by = ("source", *(gates.fields if gates else ()))
-    report = evaluate_examples(examples, annotator.labels, reading.probabilities, by=by, errors=0)
-    if reader == "both":
+    report = evaluate_examples(examples, annotator.labels, chances, by=by, errors=0)
+    if reader == "both" and not neighbours:
         first = load(model).read([example.text for example in examples]).probabilities
         report["rereading"] = rereading(examples, annotator.labels, first, reading)
     report["data_digest"] = digest(examples)

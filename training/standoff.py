@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from copytaster.article import Article, from_paragraphs
 from copytaster.labeled import Example, split_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +48,12 @@ class Paragraph(NamedTuple):
     text: str
     source: str
     document: str
+    position: int = 0
+
+    @property
+    def article(self) -> str:
+        """What its document is called."""
+        return f"{self.source}/{self.document}"
 
 
 class Joined(NamedTuple):
@@ -89,7 +96,9 @@ def read_corpora(folder: Path) -> dict[str, Paragraph]:
             for line in lines:
                 record = json.loads(line)
                 text = record["text"]
-                paragraph = Paragraph(text, record.get("source", ""), record.get("doc", ""))
+                paragraph = Paragraph(
+                    text, record.get("source", ""), record.get("doc", ""), record.get("i", 0)
+                )
                 found.setdefault(key_of(text), paragraph)
     return found
 
@@ -128,6 +137,19 @@ def join(corpora: dict[str, Paragraph], path: Path = LABELS) -> Joined:
             )
             hard.append(row["hard"] == "1")
     return Joined(examples, np.array(hard, bool), missing)
+
+
+def documents(corpora: dict[str, Paragraph], names: Iterable[str]) -> list[Article]:
+    """Return whole documents of the local copy, with what has no label there."""
+    members: dict[str, list[Paragraph]] = {name: [] for name in names}
+    for paragraph in corpora.values():
+        if paragraph.article in members:
+            members[paragraph.article].append(paragraph)
+    articles = []
+    for name, found in members.items():
+        found.sort(key=lambda paragraph: paragraph.position)
+        articles.append(Article(name, *from_paragraphs(paragraph.text for paragraph in found)))
+    return articles
 
 
 _BORDER = re.compile(r"(?<=[.!?])[\"')\u201d\u2019]*\s+(?=[A-Z\"'0-9(\u201c\u2018])")
@@ -177,7 +199,7 @@ def read_targets(
     """
     with gzip.open(path, "rt", encoding="ascii") as lines:
         known = {key: tuple(int(part) / 100 for part in parts) for key, *parts in map(str.split, lines)}
-    places = [(" ".join(p.text.split()), p.source, f"{p.source}/{p.document}") for p in corpora.values()]
+    places = [(" ".join(p.text.split()), p.source, p.article) for p in corpora.values()]
     places += [(example.text, example.source, example.article) for example in written]
     found: dict[str, Target] = {}
     for text, source, article in places:

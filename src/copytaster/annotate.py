@@ -194,7 +194,7 @@ class Annotator:
         return Reading._make(part[back] for part in found)
 
     def _read(self, texts: Sequence[str], owner: NDArray[np.int64]) -> Reading:
-        """Read paragraphs that stand article by article."""
+        """Read paragraphs that stand section by section."""
         contrasts, familiar = self.model.assess(texts)
         revised = revise(contrasts, owner, texts, self._context)
         shift, probabilities = revised - contrasts, softmax(revised)
@@ -206,7 +206,6 @@ class Annotator:
             contrasts[careful] = self._second.joined(again, contrasts[careful])
             revised = revise(contrasts, owner, texts, self._context)
             shift[~careful] = (revised - contrasts)[~careful]
-            revised[careful] = revise(contrasts, owner, texts, self._second.context)[careful]
             probabilities = softmax(revised)
         return Reading(probabilities, shift, familiar >= MIN_DOMAIN, careful)
 
@@ -284,12 +283,17 @@ class Annotator:
     def judge(self, articles: Sequence[Article]) -> Verdicts:
         """Return what `annotate_all` says of the classified paragraphs, in columns."""
         texts: list[str] = []
-        sizes = []
+        owner: list[int] = []
+        section = 0
         for article in articles:
-            before = len(texts)
-            texts += [text for kind, _, _, text in article.paragraphs if kind in CLASSIFIED]
-            sizes.append(len(texts) - before)
-        probabilities, shift, familiar, careful = self._read(texts, np.repeat(np.arange(len(sizes)), sizes))
+            section += 1
+            for kind, _, _, text in article.paragraphs:
+                if kind in CLASSIFIED:
+                    texts.append(text)
+                    owner.append(section)
+                else:
+                    section += 1
+        probabilities, shift, familiar, careful = self._read(texts, np.array(owner, np.int64))
         confidence = probabilities.max(axis=1)
         status = np.where(familiar, confidence < self.min_confidence, _OUT_OF_DOMAIN)
         label = np.where(status == 0, probabilities.argmax(axis=1), len(self.labels))

@@ -12,7 +12,6 @@ from tokenizers import Tokenizer
 
 from copytaster import minilm
 from copytaster.adapter import Adapter
-from copytaster.context import Context
 from copytaster.errors import ArtifactError
 from copytaster.model import Model
 from copytaster.transformer import Transformer
@@ -32,13 +31,12 @@ class Careful:
     labels : tuple of str
         The labels, of which the first is the reference.
     manifest : dict
-        What the artifact's manifest says of this reader: its "reread_below", its "context", and "fast", the
-        weight of what the fast reader has found, by default 0.
+        What the artifact's manifest says of this reader: its "reread_below", and "fast", the weight of what
+        the fast reader has found, by default 0.
     """
 
     def __init__(self, adapter: Adapter, labels: tuple[str, ...], manifest: dict[str, Any]) -> None:
         self.labels = labels
-        self.context = Context.from_manifest(manifest)
         self.reread_below = float(manifest.get("reread_below", 0.0))
         self.fast = float(manifest.get("fast", 0.0))
         self._adapter = adapter

@@ -1,12 +1,14 @@
-"""What the neighbours of a paragraph in its article say about it.
+"""What the neighbours of a paragraph in its section say about it.
 
-The contrasts of a paragraph (log-odds to the first label) are moved towards the mean of those around it, and
-a paragraph that ends in a colon towards what follows it. A paragraph without neighbours stays as it is.
+The contrasts of a paragraph (log-odds to the first label) are moved towards the mean of those around it, once
+more towards the mean of those after it, and a paragraph that ends in a colon towards the next one. A heading
+or furniture ends a section: what stands beyond it may be by somebody else. A paragraph without neighbours
+stays as it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +16,8 @@ from numpy.typing import NDArray
 
 WINDOW = 6
 """Classified paragraphs looked at on either side."""
-CLIP = 4.0
+CLIP = 2.0
 """Neighbours count with contrasts cut to this range, so that one sure one does not decide alone."""
-
 
 _AFTER = " \t\r\n*_"
 """What may stand after the colon that a text ends in."""
@@ -32,10 +33,13 @@ class Context(NamedTuple):
         Weight of the mean of the contrasts around a paragraph.
     lead_in : float
         Weight of the next paragraph's contrasts where this one ends in a colon.
+    following : float
+        Weight of the mean of the contrasts after a paragraph.
     """
 
     neighbours: float = 0.0
     lead_in: float = 0.0
+    following: float = 0.0
 
     @classmethod
     def from_manifest(cls, manifest: dict[str, Any]) -> Context:
@@ -44,41 +48,51 @@ class Context(NamedTuple):
         return cls(*(float(stated.get(name, 0.0)) for name in cls._fields))
 
 
+class Surroundings(NamedTuple):
+    """What stands around each paragraph, as clipped contrasts of shape (n, K - 1), zero where nothing does.
+
+    Attributes
+    ----------
+    neighbours : ndarray of float
+        The mean of up to `WINDOW` paragraphs on either side.
+    lead_in : ndarray of float
+        The next paragraph where this one leads in to it.
+    following : ndarray of float
+        The mean of up to `WINDOW` paragraphs after it.
+    """
+
+    neighbours: NDArray[np.float64]
+    lead_in: NDArray[np.float64]
+    following: NDArray[np.float64]
+
+
 def surroundings(
     contrasts: NDArray[np.float64], owner: NDArray[np.int64], leads: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what stands around each paragraph.
+) -> Surroundings:
+    """Return what stands around each paragraph; none of it depends on other sections.
 
     Parameters
     ----------
     contrasts : ndarray of float, shape (n, K - 1)
-        Paragraphs of articles one after another.
+        Paragraphs of sections one after another.
     owner : ndarray of int, shape (n,)
-        The article of each.
+        The section of each.
     leads : ndarray of bool, shape (n,)
         Whether it ends in a colon.
-
-    Returns
-    -------
-    mean, following : ndarray of float, shape (n, K - 1)
-        The mean of the clipped contrasts of up to `WINDOW` neighbours on either side, zero without any; and
-        those of the next paragraph where this one leads in to it, else zero. Neither depends on other
-        articles.
     """
     clipped = np.clip(contrasts, -CLIP, CLIP)
-    total = np.zeros_like(clipped)
-    count = np.zeros(len(clipped))
+    before, after, lead_in = np.zeros((3, *clipped.shape))
+    earlier, later = np.zeros((2, len(clipped), 1))
     for step in range(1, min(WINDOW, len(clipped) - 1) + 1):
-        same = owner[step:] == owner[:-step]
-        total[step:] += np.where(same[:, None], clipped[:-step], 0.0)
-        total[:-step] += np.where(same[:, None], clipped[step:], 0.0)
-        count[step:] += same
-        count[:-step] += same
-    following = np.zeros_like(clipped)
-    if len(clipped) > 1:
-        led = leads[:-1] & (owner[1:] == owner[:-1])
-        following[:-1][led] = clipped[1:][led]
-    return total / np.maximum(count, 1)[:, None], following
+        same = (owner[step:] == owner[:-step])[:, None]
+        before[step:] += np.where(same, clipped[:-step], 0.0)
+        after[:-step] += np.where(same, clipped[step:], 0.0)
+        earlier[step:] += same
+        later[:-step] += same
+    led = np.flatnonzero(leads[:-1] & (owner[1:] == owner[:-1]))
+    lead_in[led] = clipped[led + 1]
+    around = (before + after) / np.maximum(earlier + later, 1)
+    return Surroundings(around, lead_in, after / np.maximum(later, 1))
 
 
 def revise(
@@ -87,8 +101,16 @@ def revise(
     """Return the contrasts of paragraphs in the light of their neighbours, shape (n, K - 1)."""
     if not any(context) or len(contrasts) < 2:
         return contrasts
-    mean, following = surroundings(contrasts, owner, leads_in(texts))
-    return contrasts + context.neighbours * mean + context.lead_in * following
+    return weigh(contrasts, context, surroundings(contrasts, owner, leads_in(texts)))
+
+
+def weigh(
+    contrasts: NDArray[np.float64], weights: Iterable[float], around: Surroundings
+) -> NDArray[np.float64]:
+    """Return contrasts and, by the weights, what stands around them."""
+    for weight, part in zip(weights, around, strict=True):
+        contrasts = contrasts + weight * part
+    return contrasts
 
 
 def leads_in(texts: Sequence[str]) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from scipy.linalg import helmert
 from scipy.optimize import minimize, minimize_scalar
 
 from copytaster import __version__
-from copytaster.context import Context, leads_in, surroundings
+from copytaster.context import Context, leads_in, surroundings, weigh
 from copytaster.domain import Domain
 from copytaster.errors import DataError, UsageError
 from copytaster.features import Featuriser, compile_lexicons, read_lexicons
@@ -34,8 +34,8 @@ BITS = range(10, 23)
 """What `Config.bits` may be."""
 BLOCK = 16_384
 """Texts to a block of rows."""
-CAUTION = np.array([0.4, 1e-3])
-"""Penalties of the squared weights of neighbours and of what a colon leads in to.
+CAUTION = np.array([0.1, 1e-3, 0.1])
+"""Penalties of the squared weights of a `Context`.
 
 Neighbours help where a whole page has one voice, which decides the mean loss, and harm where pages change it.
 """
@@ -442,14 +442,14 @@ def context_of(scores: NDArray[np.float64], gold: NDArray[np.int64], examples: S
         return Context()
     owner = np.array([names[examples[i].article] for i in rows])
     scores, gold = scores[rows], gold[rows]
-    mean, following = surroundings(scores, owner, leads_in([examples[i].text for i in rows]))
+    around = surroundings(scores, owner, leads_in([examples[i].text for i in rows]))
 
     def loss(weights: NDArray[np.float64]) -> float:
-        chances = softmax(scores + weights[0] * mean + weights[1] * following)
-        right = np.maximum(chances[np.arange(len(gold)), gold], 1e-12)
-        return float(-np.log(right).mean() + CAUTION @ weights**2)
+        right = softmax(weigh(scores, weights.tolist(), around))[np.arange(len(gold)), gold]
+        return float(-np.log(np.maximum(right, 1e-12)).mean() + CAUTION @ weights**2)
 
-    best = minimize(loss, np.zeros(2), bounds=[(0, 1), (0, 1)], method="L-BFGS-B").x
+    start = np.zeros(len(CAUTION))
+    best = minimize(loss, start, bounds=[(0, 1)] * len(start), method="L-BFGS-B").x
     return Context(*(round(float(weight), 4) for weight in best))
 
 
