@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from texts import SHAPES
 
@@ -324,7 +324,13 @@ def assert_lawful(text: str, blocks: list[Paragraph]) -> None:
     assert not text[position:].strip(BLANK + "#-*_=")
 
 
+@pytest.mark.parametrize("read", [segment, lambda text: from_paragraphs([text])[1]])
+def test_no_heading_begins_with_what_is_not_seen(read) -> None:
+    assert [block.text for block in read("# \u202eSign Our Petition")] == ["Sign Our Petition"]
+
+
 @given(texts)
+@example("# \u202eSign Our Petition")
 @settings(max_examples=400, deadline=None)
 def test_every_character_is_accounted_for(text: str) -> None:
     assert_lawful(text, segment(text))

@@ -85,7 +85,7 @@ BLANK = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
 _NARROWEST = 40  # characters: a shorter line breaks off for other reasons than the end of a column
 
 _BULLET = re.compile(r"[-*+•‣◦▪●○■☐]|\d{1,3}[.)]|\(?[a-z]\)|\[[ xX]?\]")
-_HASHES = re.compile(r"#+(?:\s+|$)")
+_HASHES = re.compile(rf"#+(?:\s[{re.escape(BLANK)}]*|$)")
 _FENCES = frozenset(("```", "~~~"))
 _ENCLOSING = _FENCES | {"---"}
 _KEY = re.compile(r"[\w-]+:")
