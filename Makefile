@@ -16,7 +16,7 @@ REAL = $(BIN)/python training/real.py --corpora $(CORPORA) $(if $(MODEL),--model
 WITH_MODEL = $(if $(MODEL),--output $(MODEL))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test train evaluate gate gate-update check format bench fuzz browser oldest wheel docs audit clean
+.PHONY: help demo test passages train evaluate gate gate-update check format bench fuzz browser oldest wheel docs audit clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,9 @@ $(VENV)/.base: $(VENV)/.test
 
 test: $(VENV)/.test $(VENV)/.base  ## run the tests
 	$(BIN)/python -m pytest $(TESTS)
+
+passages: $(VENV)/.installed  ## gather public texts for the teacher's targets into build/passages
+	$(BIN)/python training/passages.py
 
 train: $(VENV)/.installed  ## rebuild the default artifact (or MODEL)
 	$(BIN)/python training/build.py --corpora $(CORPORA) $(WITH_MODEL)

@@ -27,7 +27,9 @@ WRITTEN = 8.0
 HARD = 0.6
 """Weight of a labelled paragraph that was borderline for its annotator."""
 TAUGHT = 4.0
-"""Weight of what the teacher says of a paragraph or sentence."""
+"""Weight of what the teacher says of a text."""
+PASSED = 2.0
+"""Weight of what it says of a passage, which is of a kind that has no labels."""
 BALANCE = np.array([1.0, 1.2, 1.5])
 """Weights of reporting, opinion and call-to-action, without which the rarer two are missed."""
 DOUBTED = 0.28
@@ -60,13 +62,15 @@ class Recipe(NamedTuple):
 
 
 def fold_of(source: str) -> int:
-    """Return the fold that a source of real text is in."""
+    """Return the fold that a source of real text is in; those that no label is from are in none, the last."""
     group = standoff.group_of(source)
-    return next(number for number, groups in enumerate(FOLDS) if group in groups)
+    return next((number for number, groups in enumerate(FOLDS) if group in groups), len(FOLDS))
 
 
-def recipe(corpora: dict[str, standoff.Paragraph]) -> Recipe:
-    """Return the training split: written articles, and what the local copy has of the stand-off part."""
+def recipe(
+    corpora: dict[str, standoff.Paragraph], passages: dict[str, standoff.Paragraph] | None = None
+) -> Recipe:
+    """Return the training split: written articles, what is at hand of the stand-off part, and passages."""
     written = select(read_labeled([standoff.ROOT / "labeled"]), "train")
     joined = standoff.join(corpora)
     chosen = [i for i, example in enumerate(joined.examples) if example.split == "train"]
@@ -78,9 +82,12 @@ def recipe(corpora: dict[str, standoff.Paragraph]) -> Recipe:
     dealt = folds(written, len(FOLDS), 0)
     number = np.append(dealt, [fold_of(example.source) for example in real]).astype(np.intp)
     of_article = {example.article: fold for example, fold in zip(written, dealt.tolist(), strict=True)}
-    targets = [t for t in standoff.read_targets(corpora, written) if t.article not in held_out]
+    known = standoff.read_targets({**(passages or {}), **corpora}, written)
+    targets = [target for target in known if target.article not in held_out]
     place = [of_article[t.article] if t.source == "written" else fold_of(t.source) for t in targets]
-    shares = TAUGHT * BALANCE * np.array([target.chances for target in targets]).reshape(-1, len(LABELS))
+    chances = np.array([target.chances for target in targets]).reshape(-1, len(LABELS))
+    weight = np.array([PASSED if fold == len(FOLDS) else TAUGHT for fold in place]).reshape(-1, 1)
+    shares = weight * BALANCE * chances
     soft = Soft([target.text for target in targets], shares, "teacher", np.array(place, np.intp))
     return Recipe(examples, weights, Folds(number, "source"), soft)
 
@@ -121,13 +128,16 @@ def build(output: Path, corpora: Path, seed: int) -> None:
     copy = standoff.read_corpora(corpora)
     if not copy:
         click.echo(f"No texts in {corpora}: training on the written articles alone", err=True)
-    examples, weights, held_out, soft = recipe(copy)
+    passages = standoff.read_corpora(standoff.PACKAGED)
+    if not passages:
+        click.echo(f"No passages in {standoff.PACKAGED}: `make passages` would gather them", err=True)
+    examples, weights, held_out, soft = recipe(copy, passages)
     model = fit(examples, seed=seed, config=CONFIG, weights=weights, held_out=held_out, soft=soft)
     keep_careful_reader(model, select(standoff.join(copy).examples, "test"))
     save(model, output)
     click.echo(
         f"Wrote {output}: {len(examples):,} labelled paragraphs, "
-        f"the teacher's targets of {len(soft.texts):,} paragraphs and sentences"
+        f"the teacher's targets of {len(soft.texts):,} texts"
     )
 
 

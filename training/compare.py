@@ -184,8 +184,8 @@ def ours_real(train: Sequence[Example], labels: Sequence[str]) -> Predict:
 
 
 def taught(copy: dict[str, standoff.Paragraph], train: Sequence[Example], labels: Sequence[str]) -> Predict:
-    """Fit our model to labels and to the teacher's targets for paragraphs of the same groups."""
-    groups = {standoff.group_of(e.source) for e in train}
+    """Fit our model to labels and to the teacher's targets for passages and texts of the same groups."""
+    groups = {"package", *(standoff.group_of(e.source) for e in train)}
     written = [e for e in train if e.source == "written"]
     targets = [
         target
@@ -236,7 +236,8 @@ def main(corpora: Path, only: tuple[str, ...]) -> None:
     )
     click.echo("| system | macro F1 (95 %) | reporting P / R | opinion P / R | call-to-action P / R | ECE |")
     click.echo("| --- | --- | --- | --- | --- | --- |")
-    systems = {**SYSTEMS, TAUGHT: partial(taught, copy)}
+    texts = {**standoff.read_corpora(standoff.PACKAGED), **copy}
+    systems = {**SYSTEMS, TAUGHT: partial(taught, texts)}
     for name, system in systems.items():
         if name not in only if only else name in SLOW:
             continue

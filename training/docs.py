@@ -105,7 +105,7 @@ def model_card() -> str:
         ["labels", ", ".join(f"{name} {size:,}" for name, size in data["labels"].items())],
         [
             "soft targets",
-            f"{soft['texts']:,} paragraphs and sentences, from the {soft['source']}" if soft else "none",
+            f"{soft['texts']:,} texts, from the {soft['source']}" if soft else "none",
         ],
         ["data digest", f"`{data['digest']}`"],
         ["calibration", f"{manifest['calibration']['method']}; {manifest['calibration']['temperature']:.3f}"],

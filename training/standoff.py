@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 LABELS = ROOT / "labeled" / "standoff" / "real.tsv"
 TARGETS = ROOT / "labeled" / "standoff" / "targets.tsv.gz"
 CORPORA = ROOT.parent / "shared" / "real"
+PACKAGED = ROOT / "build" / "passages"
+"""Where `passages.py` puts what it gathers."""
 
 GROUPS = {
     "fftf": "activism",
@@ -152,12 +154,12 @@ def documents(corpora: dict[str, Paragraph], names: Iterable[str]) -> list[Artic
     return articles
 
 
-_BORDER = re.compile(r"(?<=[.!?])[\"')\u201d\u2019]*\s+(?=[A-Z\"'0-9(\u201c\u2018])")
+BORDER = re.compile(r"(?<=[.!?])[\"')\u201d\u2019]*\s+(?=[A-Z\"'0-9(\u201c\u2018])")
 
 
 def sentences(text: str) -> list[str]:
     """Return the sentences of a paragraph that has several, those of at least four words."""
-    found = [part for part in _BORDER.split(text) if len(part.split()) >= 4]
+    found = [part for part in BORDER.split(text) if len(part.split()) >= 4]
     return found if len(found) > 1 else []
 
 
