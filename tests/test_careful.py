@@ -227,6 +227,18 @@ def test_a_model_without_a_careful_reader_says_so():
 
 
 @needs_extra
+@pytest.mark.parametrize("key", ["fast", "reread_below"])
+@pytest.mark.parametrize("value", ["much", [], {}, 10**400])
+def test_what_its_manifest_says_must_be_numbers(key, value):
+    from copytaster import careful
+
+    model = model_with_section()
+    model.manifest["careful"][key] = value
+    with pytest.raises(ArtifactError, match="is damaged"):
+        careful.load(model)
+
+
+@needs_extra
 def test_no_library_for_training_is_imported(path):
     code = (
         "import sys, copytaster.annotate as a; "

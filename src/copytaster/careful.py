@@ -101,5 +101,5 @@ def load(model: Model) -> Careful:
     try:
         adapter = Adapter.from_bytes(model.careful.read(), model.careful.rank, len(model.labels) - 1)
         return Careful(adapter, model.labels, model.manifest.get("careful") or {})
-    except ValueError as fault:
+    except (ValueError, TypeError, OverflowError) as fault:
         raise ArtifactError(f"the careful reader's part is damaged: {fault}") from None
