@@ -13,7 +13,6 @@ from itertools import pairwise
 from pathlib import Path
 from zipfile import ZipFile
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -102,9 +101,8 @@ def test_what_is_pinned_is_pinned_by_hash():
     assert all("==" in pin and "--hash=sha256:" in pin for pin in pins)
 
 
-@pytest.mark.parametrize("file", ["targets.tsv.gz"])
-def test_targets_are_keys_and_percentages(file):
-    with gzip.open(ROOT / "labeled" / "standoff" / file, "rt", encoding="ascii") as lines:
+def test_targets_are_keys_and_percentages():
+    with gzip.open(gather.standoff.TARGETS, "rt", encoding="ascii") as lines:
         rows = [line.split() for line in lines]
     keys = [row[0] for row in rows]
     assert keys == sorted(set(keys))

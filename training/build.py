@@ -62,15 +62,20 @@ class Recipe(NamedTuple):
 
 
 def fold_of(source: str) -> int:
-    """Return the fold that a source of real text is in; those that no label is from are in none, the last."""
+    """Return the fold that a source of real text is in, for passages the one after the last."""
     group = standoff.group_of(source)
-    return next((number for number, groups in enumerate(FOLDS) if group in groups), len(FOLDS))
+    return next(number for number, groups in enumerate([*FOLDS, {standoff.PASSAGES}]) if group in groups)
 
 
-def recipe(
-    corpora: dict[str, standoff.Paragraph], passages: dict[str, standoff.Paragraph] | None = None
-) -> Recipe:
-    """Return the training split: written articles, what is at hand of the stand-off part, and passages."""
+def shares_of(targets: Sequence[standoff.Target]) -> np.ndarray:
+    """Return the weight of each label for texts that the teacher has marked, shape (n, K)."""
+    passed = [standoff.group_of(target.source) == standoff.PASSAGES for target in targets]
+    chances = np.array([target.chances for target in targets]).reshape(-1, len(LABELS))
+    return np.where(passed, PASSED, TAUGHT)[:, None] * BALANCE * chances
+
+
+def recipe(corpora: dict[str, standoff.Paragraph]) -> Recipe:
+    """Return the training split: written articles, and what is at hand of stand-off labels and targets."""
     written = select(read_labeled([standoff.ROOT / "labeled"]), "train")
     joined = standoff.join(corpora)
     chosen = [i for i, example in enumerate(joined.examples) if example.split == "train"]
@@ -82,13 +87,10 @@ def recipe(
     dealt = folds(written, len(FOLDS), 0)
     number = np.append(dealt, [fold_of(example.source) for example in real]).astype(np.intp)
     of_article = {example.article: fold for example, fold in zip(written, dealt.tolist(), strict=True)}
-    known = standoff.read_targets({**(passages or {}), **corpora}, written)
-    targets = [target for target in known if target.article not in held_out]
+    targets = [t for t in standoff.read_targets(corpora, written) if t.article not in held_out]
     place = [of_article[t.article] if t.source == "written" else fold_of(t.source) for t in targets]
-    chances = np.array([target.chances for target in targets]).reshape(-1, len(LABELS))
-    weight = np.array([PASSED if fold == len(FOLDS) else TAUGHT for fold in place]).reshape(-1, 1)
-    shares = weight * BALANCE * chances
-    soft = Soft([target.text for target in targets], shares, "teacher", np.array(place, np.intp))
+    texts = [target.text for target in targets]
+    soft = Soft(texts, shares_of(targets), "teacher", np.array(place, np.intp))
     return Recipe(examples, weights, Folds(number, "source"), soft)
 
 
@@ -127,11 +129,11 @@ def build(output: Path, corpora: Path, seed: int) -> None:
     """Fit a model, write it to `output` and say what it was made from."""
     copy = standoff.read_corpora(corpora)
     if not copy:
-        click.echo(f"No texts in {corpora}: training on the written articles alone", err=True)
+        click.echo(f"No texts in {corpora}: training without real labels", err=True)
     passages = standoff.read_corpora(standoff.PACKAGED)
     if not passages:
         click.echo(f"No passages in {standoff.PACKAGED}: `make passages` would gather them", err=True)
-    examples, weights, held_out, soft = recipe(copy, passages)
+    examples, weights, held_out, soft = recipe({**passages, **copy})
     model = fit(examples, seed=seed, config=CONFIG, weights=weights, held_out=held_out, soft=soft)
     keep_careful_reader(model, select(standoff.join(copy).examples, "test"))
     save(model, output)

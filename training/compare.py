@@ -185,15 +185,14 @@ def ours_real(train: Sequence[Example], labels: Sequence[str]) -> Predict:
 
 def taught(copy: dict[str, standoff.Paragraph], train: Sequence[Example], labels: Sequence[str]) -> Predict:
     """Fit our model to labels and to the teacher's targets for passages and texts of the same groups."""
-    groups = {"package", *(standoff.group_of(e.source) for e in train)}
+    groups = {standoff.PASSAGES, *(standoff.group_of(e.source) for e in train)}
     written = [e for e in train if e.source == "written"]
     targets = [
         target
         for target in standoff.read_targets(copy, written)
         if standoff.group_of(target.source) in groups
     ]
-    shares = build.TAUGHT * build.BALANCE * np.array([target.chances for target in targets])
-    soft = Soft([target.text for target in targets], shares, "teacher")
+    soft = Soft([target.text for target in targets], build.shares_of(targets), "teacher")
     return alone(fitted(train, soft=soft))
 
 

@@ -38,7 +38,7 @@ PINS = Path(__file__).with_name("passages.txt")
 SENTENCES = (1, 2, 3, 3, 4)
 """Of a passage, in turn."""
 SHORT = 500
-"""Characters up to which a paragraph is one passage, if it has no more than `SENTENCES` at most."""
+"""Characters up to which a paragraph is cut only where it has more than the most of `SENTENCES`."""
 WORDS = range(6, 151)
 """Of a passage."""
 EVERY = 13
@@ -55,8 +55,9 @@ def passages(texts: Iterable[str]) -> Iterator[str]:
         for line in _APOSTROPHE.sub("'", _NOISE.sub("", text)).splitlines():
             parts = iter(standoff.BORDER.split(" ".join(line.split())))
             while run := list(islice(parts, max(SENTENCES) if len(line) <= SHORT else next(sizes))):
-                if len(" ".join(run).split()) in WORDS:
-                    yield " ".join(run)
+                passage = " ".join(run)
+                if len(passage.split()) in WORDS:
+                    yield passage
 
 
 def column(table: bytes, name: str) -> list[str]:
@@ -109,7 +110,7 @@ def main(output: Path) -> None:
         }
     with atomic(output / "passages.jsonl.gz") as stream, gzip.open(stream, "wt", encoding="utf-8") as lines:
         for source, text in found.values():
-            lines.write(json.dumps({"text": text, "source": f"package-{source}"}) + "\n")
+            lines.write(json.dumps({"text": text, "source": f"{standoff.PASSAGES}-{source}"}) + "\n")
     click.echo(f"Wrote {len(found):,} passages to {output}")
 
 

@@ -26,6 +26,8 @@ TARGETS = ROOT / "labeled" / "standoff" / "targets.tsv.gz"
 CORPORA = ROOT.parent / "shared" / "real"
 PACKAGED = ROOT / "build" / "passages"
 """Where `passages.py` puts what it gathers."""
+PASSAGES = "package"
+"""Group of the sources of what it gathers, which carry no labels."""
 
 GROUPS = {
     "fftf": "activism",
