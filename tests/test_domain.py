@@ -88,8 +88,8 @@ def test_articles_lie_inside(domain, held_out):
      "- **Write** to the board: post@county.example, with *Torvik* in the subject line",
      "Where: the town hall"],
 )  # fmt: skip
-def test_little_text_is_given_the_benefit_of_the_doubt(domain, text):
-    assert share_outside(domain, [text]) == 0
+def test_little_text_is_given_the_benefit_of_the_doubt(text):
+    assert share_outside(load().domain, [text]) == 0
 
 
 @pytest.mark.parametrize(

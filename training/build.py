@@ -17,7 +17,8 @@ import standoff
 from copytaster.annotate import Annotator
 from copytaster.artifact import DEFAULT, load, save
 from copytaster.errors import CopytasterError
-from copytaster.fit import Config, Folds, Soft, fit
+from copytaster.fit import Config, Folds, Soft, featuriser, fit
+from copytaster.fit_domain import fit_domain
 from copytaster.labeled import Example, folds, read_labeled, select
 from copytaster.model import Model
 from copytaster.output import reserved
@@ -135,6 +136,10 @@ def build(output: Path, corpora: Path, seed: int) -> None:
         click.echo(f"No passages in {standoff.PACKAGED}: `make passages` would gather them", err=True)
     examples, weights, held_out, soft = recipe({**passages, **copy})
     model = fit(examples, seed=seed, config=CONFIG, weights=weights, held_out=held_out, soft=soft)
+    whole = [example for example in examples if not example.source.startswith(standoff.PASSAGES)]
+    model.domain = fit_domain(  # passages, posts among them, would make it strict with a few words
+        [example.text for example in whole], [example.article for example in whole], featuriser(), seed
+    )
     keep_careful_reader(model, select(standoff.join(copy).examples, "test"))
     save(model, output)
     click.echo(
