@@ -59,7 +59,7 @@ MODELS = [SHIPPED, *(random_model(names(count), seed=count) for count in (2, 3, 
 
 def same(model, texts):
     """Compare to the last bit, all that is read and all that comes of it."""
-    counts, weights, steps = model.tally.count(texts)
+    counts, weights, steps, _ = model.tally.count(texts)
     features = model.featurise(texts)
     expected = model.tally.by_numpy(texts)
     for name, found, wanted in zip(counts._fields, counts, features.counts, strict=True):
@@ -67,7 +67,8 @@ def same(model, texts):
     assert np.array_equal(weights, expected.weights)
     assert np.array_equal(steps, expected.steps)
     found = model.tally(texts)
-    assert found.cues.tobytes() == expected.cues.tobytes()
+    assert found.forms.tobytes() == expected.forms.tobytes()
+    assert found.lexical.tobytes() == expected.lexical.tobytes()
     assert model.score(found).tobytes() == model.score(expected).tobytes()
 
 
@@ -169,13 +170,17 @@ def test_every_character_is_cut_as_python_cuts_it(compiled):
 
 
 def test_only_a_text_and_what_belongs_to_it_are_scanned(compiled):
-    good = ("A text.", 0, [], lambda line, start: (), frozenset(), Paragraph)
+    words = (frozenset(), {}, frozenset(), frozenset(), frozenset())
+    good = ("A text", 0, [], lambda line, start: (), Paragraph, words)
     scan = compiled["_lines"].scan
     assert scan(*good) == len(good[0])
-    assert scan("A text.", 99, *good[2:]) == 99
-    for at, wrong in enumerate((b"", -1, (), None, set(), dict)):
+    assert scan("A text", 99, *good[2:]) == 99
+    for at, wrong in enumerate((b"", -1, (), None, dict, words[:-1])):
         with pytest.raises((TypeError, ValueError)):
             scan(*good[:at], wrong, *good[at + 1 :])
+    for at, wrong in enumerate((set(), frozenset(), {}, [], None)):
+        with pytest.raises(TypeError):
+            scan(*good[:5], (*words[:at], wrong, *words[at + 1 :]))
     with pytest.raises(ZeroDivisionError):
         scan(*good[:3], lambda line, start: 1 / 0, *good[4:])
 
@@ -293,12 +298,12 @@ def call(kernel):
     """Call the kernel with one of its arrays, or of its numbers, another one."""
     model: Model = SHIPPED
     width, contrasts = len(model.lexicons.names), len(model.bias)
-    row = sum((6, tally.TOKEN_CLASSES, 3 * width, contrasts))
+    row = sum((6, tally.TOKEN_CLASSES, contrasts))
 
     def run(text="We must sign. Sign!", at=None, array=None, lexicons=width, contrasts=contrasts, texts=None):
         texts = [text] if texts is None else texts
         rows, steps = np.zeros((len(texts), row), np.int32), np.zeros(len(texts), np.int64)
-        arrays = [*model.tally._arrays, rows, steps]
+        arrays = [*model.tally._arrays, rows, steps, np.zeros((len(texts), contrasts))]
         if at is not None:
             arrays[at] = array(arrays[at])
         kernel.tally(texts, lexicons, contrasts, READ, tuple(arrays))
@@ -307,7 +312,7 @@ def call(kernel):
     return run
 
 
-@pytest.mark.parametrize("at", range(13))
+@pytest.mark.parametrize("at", range(15))
 @pytest.mark.parametrize(
     "array",
     [
@@ -350,6 +355,6 @@ def test_only_texts_are_taken(call, kernel):
     for texts in ([b"bytes"], [None], [1], ["good", b"bad"]):
         with pytest.raises(TypeError, match="is no string"):
             call(texts=texts)
-    for arguments in ((), ([],), (["a"], 0, 1, 0, ()), (["a"], 0, 1, 0, [1]), (3, 0, 1, 0, (1,) * 13)):
+    for arguments in ((), ([],), (["a"], 0, 1, 0, ()), (["a"], 0, 1, 0, [1]), (3, 0, 1, 0, (1,) * 15)):
         with pytest.raises((TypeError, ValueError)):
             kernel.tally(*arguments)

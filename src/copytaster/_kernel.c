@@ -1,4 +1,4 @@
-/* The whole numbers of copytaster/tally.py, made in one pass over each text.
+/* The numbers of copytaster/tally.py, made in one pass over each text.
  *
  * The numpy code says what the numbers are and stays the reference; tests hold the two together. Neither texts
  * nor tables are trusted: what comes from them is checked before it serves as an index, sums are unsigned or
@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -22,12 +23,13 @@ enum { SPACE, WORD, DIGIT, MARK };
 enum { PAST_ED = 1, ING, LY, CAPITALISED, ALL_CAPITALS = 8, OTHER = 18, CLASSES = 34 };
 enum { SORTS_OF_TOKENS = 20, FULL_STOP = 17 };
 enum { OWN, INSIDE, AT_OPENING, PLACES };
-enum { N_TOKENS, N_OPENINGS, N_LETTERS, N_QUOTED, LEAD, CLOSE, BY_CLASS, BY_LEXICON = BY_CLASS + CLASSES };
+enum { OWN_SHARE, OWN_ANY, INSIDE_SHARE, AT_OPENING_COUNT, CUES_OF_LEXICON, MOST_OPENINGS = 3 };
+enum { N_TOKENS, N_OPENINGS, N_LETTERS, N_QUOTED, LEAD, CLOSE, BY_CLASS, WEIGHTS = BY_CLASS + CLASSES };
 enum { MOST_CHARS = 1 << 16, PAD = 8 };
 
-/* What the arrays handed in hold; all but the last two are only read. */
-enum { KIND, FORM, WORDS, HASHES, FIRST, TAKEN, OFFSET, COLUMN, SORT, SHARED, STEP, ROWS, STEPS, ARRAYS };
-static const char WIDTH[ARRAYS] = {1, 1, 1, 8, 4, 1, 4, 1, 1, 1, 8, 4, 8};
+/* What the arrays handed in hold; those from ROWS on are written to. */
+enum { KIND, FORM, WORDS, HASHES, FIRST, TAKEN, OFFSET, COLUMN, SORT, SHARED, STEP, CUES, ROWS, STEPS, LEXICAL, ARRAYS };
+static const char WIDTH[ARRAYS] = {1, 1, 1, 8, 4, 1, 4, 1, 1, 1, 8, 8, 4, 8, 8};
 
 typedef struct {
     Py_buffer views[ARRAYS];
@@ -47,6 +49,8 @@ typedef struct {
     uint8_t *bytes;   /* folded, in UTF-8, then PAD zeros */
     uint32_t *rows;   /* of weights: the token's, the pair's, and both once more where a sentence opens */
     Phrase *phrases;  /* of one, two and three tokens */
+    int32_t *lexical; /* counts of entries, by place and lexicon */
+    double *sums;     /* of shares and of flags, by contrast */
 } Scratch;
 
 static inline uint64_t mix(uint64_t value)
@@ -192,6 +196,37 @@ static void add_weights(const Tables *t, const uint32_t *row, const uint32_t *en
                 sums[k] += words[(size_t)*row * (size_t)t->contrasts + (size_t)k];
 }
 
+/* Weigh the counts of entries, lexicon by lexicon: what numpy adds up beside that is zero. */
+static void weigh(const Tables *t, const int32_t *counts, int32_t tokens, double *shares, double *out)
+{
+    const double *weights = t->views[CUES].buf;
+    const Py_ssize_t contrasts = t->contrasts, row = t->lexicons * contrasts;
+    double *flags = shares + contrasts;
+    memset(shares, 0, 2 * (size_t)contrasts * sizeof *shares);
+    for (Py_ssize_t i = 0; i < t->lexicons; i++, weights += contrasts) {
+        const int32_t inside = counts[INSIDE * t->lexicons + i], opening = counts[AT_OPENING * t->lexicons + i];
+        const int32_t own = counts[i] + opening, most = opening < MOST_OPENINGS ? opening : MOST_OPENINGS;
+        if (own) {
+            const double root = sqrt(own);
+            for (Py_ssize_t k = 0; k < contrasts; k++) {
+                shares[k] += root * weights[OWN_SHARE * row + k];
+                flags[k] += weights[OWN_ANY * row + k];
+            }
+        }
+        if (inside) {
+            const double root = sqrt(inside);
+            for (Py_ssize_t k = 0; k < contrasts; k++)
+                shares[k] += root * weights[INSIDE_SHARE * row + k];
+        }
+        if (opening)
+            for (Py_ssize_t k = 0; k < contrasts; k++)
+                flags[k] += most * weights[AT_OPENING_COUNT * row + k];
+    }
+    const double root = sqrt(tokens > 1 ? tokens : 1);
+    for (Py_ssize_t k = 0; k < contrasts; k++)
+        out[k] = shares[k] / root + flags[k];
+}
+
 static inline int is_capital(uint8_t byte)
 {
     return byte >= 'A' && byte <= 'Z';
@@ -214,7 +249,7 @@ static inline int manner(const uint8_t *start, const uint8_t *end, int capital, 
     return class;
 }
 
-static void tally(const Tables *t, const Scratch *scratch, Py_ssize_t size, int32_t *row, int64_t *steps)
+static void tally(const Tables *t, const Scratch *scratch, Py_ssize_t size, int32_t *row, int64_t *steps, double *out)
 {
     const uint8_t *kind_of = t->views[KIND].buf, *form_of = t->views[FORM].buf;
     const uint8_t *sort_of = t->views[SORT].buf, *shared = t->views[SHARED].buf;
@@ -224,7 +259,7 @@ static void tally(const Tables *t, const Scratch *scratch, Py_ssize_t size, int3
     const uint8_t *at = scratch->bytes, *end = at + size, *start;
     uint32_t *rows = scratch->rows;
     Phrase *phrases = scratch->phrases;
-    int32_t *lexical = row + BY_LEXICON;
+    int32_t *lexical = scratch->lexical;
     int32_t *places[PLACES] = {lexical, lexical + t->lexicons, lexical + 2 * t->lexicons};
     int32_t count = 0, openings = 0, letters = 0, quoted_tokens = 0;
     uint64_t before = 0, pair_before = 0, taken = 0; /* hashes of the token and pair before; sum of steps */
@@ -233,6 +268,7 @@ static void tally(const Tables *t, const Scratch *scratch, Py_ssize_t size, int3
     int reach = 4, leading = 4; /* how many marks may yet stand before the opening of a sentence, of the text */
     int title = 0;              /* whether the token before may be shortened by a full stop: "Mr." */
 
+    memset(lexical, 0, PLACES * (size_t)t->lexicons * sizeof *lexical);
     for (;; count++) {
         while (kind_of[*at] == SPACE && at < end)
             at++;
@@ -310,8 +346,9 @@ static void tally(const Tables *t, const Scratch *scratch, Py_ssize_t size, int3
     row[N_QUOTED] = quoted_tokens;
     row[CLOSE] = first;
     memcpy(steps, &taken, sizeof taken);
-    add_weights(t, scratch->rows, rows, lexical + PLACES * t->lexicons);
+    add_weights(t, scratch->rows, rows, row + WEIGHTS);
     look_up(t, scratch->phrases, phrases);
+    weigh(t, lexical, count, scratch->sums, out);
 }
 
 /* ---- Python's side ---- */
@@ -352,7 +389,8 @@ static int fits(Tables *t, Py_ssize_t texts)
     return t->word_shift && length[WORDS] % t->contrasts == 0 && length[KIND] == 256 && length[FORM] == 256 &&
            ((const uint8_t *)t->views[KIND].buf)[0] == SPACE && t->slot_shift && t->taken_shift &&
            length[OFFSET] == length[HASHES] + 1 && (!length[STEP] || (t->sort_shift && t->pair_shift)) &&
-           length[STEPS] == texts && length[ROWS] == texts * (BY_LEXICON + PLACES * t->lexicons + t->contrasts);
+           length[STEPS] == texts && length[ROWS] == texts * (WEIGHTS + t->contrasts) &&
+           length[CUES] == CUES_OF_LEXICON * t->lexicons * t->contrasts && length[LEXICAL] == texts * t->contrasts;
 }
 
 static int all_texts(PyObject *texts)
@@ -380,7 +418,7 @@ static Py_ssize_t chars_of(PyObject *text)
 static int tally_all(const Tables *t, PyObject *texts)
 {
     const Py_ssize_t count = PyTuple_GET_SIZE(texts);
-    const int width = BY_LEXICON + PLACES * t->lexicons + t->contrasts;
+    const int width = WEIGHTS + t->contrasts;
     size_t most = 0;
     for (Py_ssize_t i = 0; i < count; i++) {
         const size_t chars = (size_t)chars_of(PyTuple_GET_ITEM(texts, i));
@@ -388,8 +426,10 @@ static int tally_all(const Tables *t, PyObject *texts)
     }
     /* One phrase more than there can be, since `note` writes before it asks. */
     Scratch scratch = {PyMem_Malloc(4 * most + PAD), PyMem_Malloc((4 * most + 1) * sizeof(uint32_t)),
-                       PyMem_Malloc((3 * most + 1) * sizeof(Phrase))};
-    const int good = scratch.bytes && scratch.rows && scratch.phrases;
+                       PyMem_Malloc((3 * most + 1) * sizeof(Phrase)),
+                       PyMem_Malloc(PLACES * (size_t)t->lexicons * sizeof(int32_t)),
+                       PyMem_Malloc(2 * (size_t)t->contrasts * sizeof(double))};
+    const int good = scratch.bytes && scratch.rows && scratch.phrases && scratch.lexical && scratch.sums;
     if (!good)
         PyErr_NoMemory();
     else {
@@ -398,13 +438,16 @@ static int tally_all(const Tables *t, PyObject *texts)
             PyObject *text = PyTuple_GET_ITEM(texts, i);
             const Py_ssize_t size = fold(text, chars_of(text), scratch.bytes);
             memset(scratch.bytes + size, 0, PAD);
-            tally(t, &scratch, size, (int32_t *)t->views[ROWS].buf + i * width, (int64_t *)t->views[STEPS].buf + i);
+            tally(t, &scratch, size, (int32_t *)t->views[ROWS].buf + i * width, (int64_t *)t->views[STEPS].buf + i,
+                  (double *)t->views[LEXICAL].buf + i * t->contrasts);
         }
         Py_END_ALLOW_THREADS
     }
     PyMem_Free(scratch.bytes);
     PyMem_Free(scratch.rows);
     PyMem_Free(scratch.phrases);
+    PyMem_Free(scratch.lexical);
+    PyMem_Free(scratch.sums);
     return good;
 }
 
@@ -446,7 +489,7 @@ static PyModuleDef_Slot SLOTS[] = {
 };
 
 static struct PyModuleDef MODULE = {
-    PyModuleDef_HEAD_INIT, "_kernel", "The whole numbers of copytaster.tally, faster.", 0, METHODS, SLOTS,
+    PyModuleDef_HEAD_INIT, "_kernel", "The numbers of copytaster.tally, faster.", 0, METHODS, SLOTS,
     NULL, NULL, NULL,
 };
 

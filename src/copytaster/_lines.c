@@ -8,7 +8,7 @@
 #include <Python.h>
 
 /* As in copytaster/kinds.py and copytaster/glued.py, which say what they mean. */
-enum { SENTENCE = 60, LONG = 100, SHORT = 240, REACH = 80, FIRST_WORD = 20 };
+enum { SENTENCE = 60, LONG = 100, SHORT = 240, REACH = 80, WORD = 20 };
 
 typedef struct {
     const void *data;
@@ -16,11 +16,20 @@ typedef struct {
     PyObject *string;
 } Text;
 
-/* What Python hands over and what goes into each block of running text. */
+/* Words that Python hands over, sets but for the second, which maps to sets or None: see `copytaster.article`. */
 typedef struct {
-    PyObject *blocks, *look, *suspects, *body;
+    PyObject *suspects, *beginnings, *share, *openers, *endings;
+} Words;
+
+/* What else it hands over, and the names of kinds. */
+typedef struct {
+    PyObject *blocks, *look, *body, *item;
     PyTypeObject *cls;
+    Words words;
 } Side;
+
+/* What a line is: one that Python has to look at, running text, another sentence, an item of a list. */
+enum { UNSURE, RUNNING, SENTENCE_ALONE, ITEM };
 
 /* Where a line begins and ends without the white space around it, and where the next one begins. */
 typedef struct {
@@ -50,6 +59,11 @@ static inline int is_blank(Py_UCS4 c)
 static inline int is_capital(Py_UCS4 c)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 0xC0 && c <= 0xDE);
+}
+
+static inline int is_letter(Py_UCS4 c)
+{
+    return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
 }
 
 static inline int is_quote(Py_UCS4 c)
@@ -97,8 +111,58 @@ static inline int ends_element(Py_UCS4 c)
            c == 0x2026 || c == ')' || c == ']' || c == 0xBB || c == 0x2192;
 }
 
-/* Tell whether `copytaster.glued.SEAM` matches near the front of a line. */
-static inline int has_seam(const int width, const Text *text, const Line *line)
+/* Read a word in letters of ASCII, made small, and return where it ends; `size` is -1 where it has too many. */
+static inline Py_ssize_t read_word(const int width, const Text *text, Py_ssize_t i, Py_ssize_t end, char *word, Py_ssize_t *size)
+{
+    for (*size = 0; i < end && is_letter(at(width, text, i)); i++) {
+        if (*size == WORD)
+            *size = -1;
+        if (*size < 0)
+            break;
+        word[(*size)++] = (char)(at(width, text, i) | 0x20);
+    }
+    return i;
+}
+
+/* Tell whether a set holds a word; -1 where memory has run out. */
+static inline int holds(PyObject *set, const char *word, Py_ssize_t size)
+{
+    PyObject *key = PyUnicode_FromStringAndSize(word, size);
+    const int found = key ? PySet_Contains(set, key) : -1;
+    Py_XDECREF(key);
+    return found;
+}
+
+/* Tell whether `copytaster.glued.button_end` may find a border at a seam, by the words on either side of it. */
+static inline int may_part(const int width, const Text *text, const Line *line, Py_ssize_t seam, const Words *words)
+{
+    char word[WORD];
+    Py_ssize_t i = seam, size;
+    if (is_quote(at(width, text, seam)) || at(width, text, seam) == 0xAB)
+        return 1;
+    for (Py_ssize_t left = i; left > line->start; i = left) { /* back to the start of a word, or to a capital in it */
+        const Py_UCS4 c = at(width, text, --left);
+        if (c >= 0x80)
+            return 1;
+        if (!is_letter(c))
+            break;
+        if (c < 'a' && left > line->start && at(width, text, left - 1) >= 'a' && at(width, text, left - 1) <= 'z') {
+            i = left;
+            break;
+        }
+    }
+    read_word(width, text, i, seam, word, &size);
+    const Py_UCS4 before = at(width, text, seam - 1);
+    const int ending = before >= '0' && before <= '9' ? 0 : size < 1 ? 1 : holds(words->endings, word, size);
+    if (ending)
+        return ending;
+    read_word(width, text, seam, line->end, word, &size);
+    return size < 1 ? 0 : holds(words->openers, word, size);
+}
+
+/* Tell whether a line may be parted where elements of a page are run together: near its front `copytaster.glued.SEAM`
+ * matches, and the words around do not forbid it; -1 where memory has run out. */
+static inline int is_glued(const int width, const Text *text, const Line *line, const Words *words)
 {
     const Py_ssize_t end = line->end - line->start < REACH ? line->end : line->start + REACH;
     int capitals = 0;
@@ -106,12 +170,12 @@ static inline int has_seam(const int width, const Text *text, const Line *line)
     for (Py_ssize_t i = line->start; i < end; i++, before = c, c = following) {
         following = i + 1 < end ? at(width, text, i + 1) : 0;
         capitals = c >= 'A' && c <= 'Z' ? capitals + 1 : 0;
-        if (capitals >= 4 && following >= 'a' && following <= 'z')
-            return 1;
-        if (is_capital(c) && ends_element(before))
-            return 1;
-        if ((is_quote(c) || c == 0xAB) && ends_element(before) && (following == '_' || Py_UNICODE_ISALNUM(following)))
-            return 1;
+        if ((capitals >= 4 && following >= 'a' && following <= 'z') || (is_capital(c) && ends_element(before)) ||
+            ((is_quote(c) || c == 0xAB) && ends_element(before) && (following == '_' || Py_UNICODE_ISALNUM(following)))) {
+            const int found = may_part(width, text, line, i, words);
+            if (found)
+                return found;
+        }
     }
     return 0;
 }
@@ -119,9 +183,9 @@ static inline int has_seam(const int width, const Text *text, const Line *line)
 /* Tell whether the first word is one of the suspects, or not in ASCII; -1 where memory has run out. */
 static inline int is_suspect(const int width, const Text *text, const Line *line, PyObject *suspects)
 {
-    char word[FIRST_WORD];
+    char word[WORD];
     Py_ssize_t size = 0;
-    for (; size < FIRST_WORD; size++) { /* a line that comes here is longer */
+    for (; size < WORD; size++) { /* a line that comes here is longer */
         const Py_UCS4 c = at(width, text, line->start + size);
         if (is_blank(c))
             break;
@@ -131,15 +195,12 @@ static inline int is_suspect(const int width, const Text *text, const Line *line
     }
     while (size && word[size - 1] == ':')
         size--;
-    PyObject *key = PyUnicode_FromStringAndSize(word, size);
-    const int found = key ? PySet_Contains(suspects, key) : -1;
-    Py_XDECREF(key);
-    return found;
+    return holds(suspects, word, size);
 }
 
-static inline int tells_of_cookies(const int width, const Text *text, const Line *line)
+static inline int tells_of_cookies(const int width, const Text *text, const Line *line, Py_ssize_t reach)
 {
-    const Py_ssize_t end = (line->end - line->start < SHORT ? line->end : line->start + SHORT) - 4;
+    const Py_ssize_t end = (line->end - line->start < reach ? line->end : line->start + reach) - 4;
     for (Py_ssize_t i = line->start; i < end; i++)
         if (at(width, text, i + 2) == 'k' && at(width, text, i) == 'o' && at(width, text, i + 1) == 'o' && at(width, text, i + 3) == 'i' &&
             at(width, text, i + 4) == 'e')
@@ -147,21 +208,128 @@ static inline int tells_of_cookies(const int width, const Text *text, const Line
     return 0;
 }
 
-/* Tell whether a line is surely what `copytaster.kinds.is_running` says, with nothing run together. */
-static inline int is_plain(const int width, const Text *text, const Line *line, PyObject *suspects)
+static inline int is_stop(Py_UCS4 c)
+{
+    return c == '.' || c == '!' || c == '?';
+}
+
+/* Tell whether a line is surely what `copytaster.kinds.is_running` says; -1 where memory has run out. */
+static inline int is_running(const int width, const Text *text, const Line *line, const Words *words)
 {
     const Py_UCS4 first = at(width, text, line->start), last = at(width, text, line->end - 1);
     if (line->end - line->start <= SENTENCE || !(Py_UNICODE_ISUPPER(first) || is_quote(first)))
         return 0;
-    if (last != '.' && last != '!' && last != '?' && last != '"' && last != 0x201D && last != ':')
+    if (!is_stop(last) && last != '"' && last != 0x201D && last != ':')
         return 0;
     for (int i = 0; i < 3; i++)
         if (at(width, text, line->start + i) == ')')
             return 0;
-    if (tells_of_cookies(width, text, line) || has_seam(width, text, line))
+    if (tells_of_cookies(width, text, line, SHORT))
         return 0;
-    const int suspect = is_suspect(width, text, line, suspects);
+    const int suspect = is_suspect(width, text, line, words->suspects);
     return suspect < 0 ? -1 : !suspect;
+}
+
+/* Tell whether a line of two words or more is surely no phrase of the site; -1 where memory has run out. */
+static inline int begins_freely(const int width, const Text *text, Py_ssize_t start, Py_ssize_t end, const Words *words)
+{
+    char word[WORD];
+    Py_ssize_t size, i = read_word(width, text, start, end, word, &size);
+    if (size < 1 || i == end || !(at(width, text, i) == ' ' || at(width, text, i) == ','))
+        return 0;
+    PyObject *key = PyUnicode_FromStringAndSize(word, size);
+    PyObject *second = key ? PyDict_GetItemWithError(words->beginnings, key) : NULL;
+    Py_XDECREF(key);
+    if (!second)
+        return PyErr_Occurred() ? -1 : 1;
+    i += at(width, text, i) == ',';
+    while (i < end && at(width, text, i) == ' ')
+        i++;
+    i = read_word(width, text, i, end, word, &size);
+    if (!PyFrozenSet_CheckExact(second) || size < 1 || i == end)
+        return 0;
+    const Py_UCS4 after = at(width, text, i);
+    if (after >= 0x80 || after == '\'' || after == '-')
+        return 0;
+    const int found = holds(second, word, size);
+    return found < 0 ? -1 : !found;
+}
+
+/* Tell whether a line is surely what `copytaster.kinds.odd_kind` calls "body": it closes as a sentence and does not begin
+ * as phrases of a site do, or it is very long; -1 where memory has run out. */
+static inline int is_sentence(const int width, const Text *text, const Line *line, const Words *words)
+{
+    const Py_ssize_t length = line->end - line->start, start = line->start + is_quote(at(width, text, line->start));
+    Py_ssize_t i = start;
+    while (i < line->end && is_letter(at(width, text, i)))
+        i++;
+    if (i == start || i == line->end || !(at(width, text, i) == ' ' || at(width, text, i) == ','))
+        return 0;
+    if (length > 2 * SHORT)
+        return 1;
+    const Py_UCS4 last = at(width, text, line->end - 1);
+    if (!is_stop(last) && !((last == '"' || last == 0x201D) && is_stop(at(width, text, line->end - 2))))
+        return 0;
+    for (i = start; i < line->end; i++)
+        if (at(width, text, i) == '@' || at(width, text, i) == '[')
+            return 0;
+    if (tells_of_cookies(width, text, line, length))
+        return 0;
+    return begins_freely(width, text, start, line->end, words);
+}
+
+/* Return where the first word of an item begins, its mark and white space being passed over; 0 where there is no mark. */
+static inline Py_ssize_t after_mark(const int width, const Text *text, const Line *line)
+{
+    Py_ssize_t i = line->start;
+    const Py_UCS4 first = at(width, text, i++);
+    if (first >= '0' && first <= '9') {
+        while (i < line->end && at(width, text, i) >= '0' && at(width, text, i) <= '9')
+            i++;
+        if (i == line->end || i - line->start > (at(width, text, i) == ')' ? 2 : 3) ||
+            !(at(width, text, i) == ')' || at(width, text, i) == '.'))
+            return 0;
+        i++;
+    } else if (first != '-' && first != '*' && first != '+' && first != 0x2022 && first != 0x2013)
+        return 0;
+    return i < line->end && at(width, text, i) == ' ' ? i + 1 : 0;
+}
+
+/* Tell whether a line is surely what `copytaster.kinds.odd_kind` calls "list-item"; -1 where memory has run out. */
+static inline int is_marked(const int width, const Text *text, const Line *line, const Words *words)
+{
+    char word[WORD];
+    Py_ssize_t size, i = after_mark(width, text, line);
+    if (!i)
+        return 0;
+    while (i < line->end && !is_letter(at(width, text, i)))
+        if (at(width, text, i++) >= 0x80)
+            return 0;
+    if (line->end - line->start >= SENTENCE)
+        return i < line->end;
+    i = read_word(width, text, i, line->end, word, &size);
+    if (size < 1)
+        return 0;
+    if (i < line->end && (at(width, text, i) >= 0x80 || at(width, text, i) == '\'' || at(width, text, i) == '-'))
+        return 0;
+    const int shared = holds(words->share, word, size);
+    return shared < 0 ? -1 : !shared;
+}
+
+/* Say what a line is by which it stands; -1 where memory has run out. */
+static inline int find_out(const int width, const Text *text, const Line *line, const Words *words)
+{
+    const int marked = is_marked(width, text, line, words);
+    if (marked)
+        return marked < 0 ? -1 : ITEM;
+    const int running = is_running(width, text, line, words);
+    const int sentence = running ? 0 : is_sentence(width, text, line, words);
+    if (running < 0 || sentence < 0)
+        return -1;
+    if (!running && !sentence)
+        return UNSURE;
+    const int glued = is_glued(width, text, line, words);
+    return glued < 0 ? -1 : glued ? UNSURE : running ? RUNNING : SENTENCE_ALONE;
 }
 
 /* Tell whether a line may belong together with those after it. */
@@ -189,12 +357,12 @@ static int append_looked_at(const Side *side, const Text *text, const Line *line
     return good;
 }
 
-/* Append a line as running text. */
-static int append(const Side *side, const Text *text, const Line *line)
+/* Append a line as a block. */
+static int append(const Side *side, const Text *text, const Line *line, PyObject *kind)
 {
     PyObject *start = PyLong_FromSsize_t(line->start), *end = PyLong_FromSsize_t(line->end);
     PyObject *string = PyUnicode_Substring(text->string, line->start, line->end);
-    PyObject *fields = start && end && string ? PyTuple_Pack(4, side->body, start, end, string) : NULL;
+    PyObject *fields = start && end && string ? PyTuple_Pack(4, kind, start, end, string) : NULL;
     PyObject *arguments = fields ? PyTuple_Pack(1, fields) : NULL;
     PyObject *block = arguments ? PyTuple_Type.tp_new(side->cls, arguments, NULL) : NULL;
     const int good = block && PyList_Append(side->blocks, block) == 0;
@@ -213,12 +381,12 @@ static inline Py_ssize_t scan_from(const int width, const Side *side, const Text
     while (start < text->length) {
         const Line line = line_at(width, text, start);
         if (line.end > line.start) {
-            const int plain = is_plain(width, text, &line, side->suspects);
-            if (plain < 0)
+            const int what = find_out(width, text, &line, &side->words);
+            if (what < 0)
                 return -1;
-            if (!(plain && line.end - line.start > LONG) && may_go_on(width, text, &line))
+            if (!(what == RUNNING && line.end - line.start > LONG) && may_go_on(width, text, &line))
                 break;
-            if (!(plain ? append : append_looked_at)(side, text, &line))
+            if (!(what ? append(side, text, &line, what == ITEM ? side->item : side->body) : append_looked_at(side, text, &line)))
                 return -1;
         }
         start = line.next;
@@ -226,17 +394,20 @@ static inline Py_ssize_t scan_from(const int width, const Side *side, const Text
     return start;
 }
 
-PyDoc_STRVAR(SCAN_DOC, "scan(text, start, blocks, look, suspects, cls)\n--\n\n"
+PyDoc_STRVAR(SCAN_DOC, "scan(text, start, blocks, look, cls, words)\n--\n\n"
                        "Append the blocks of lines that stand by themselves; return where one begins that may not.");
 
 static PyObject *scan(PyObject *self, PyObject *args)
 {
     Text text;
     Side side;
+    Words *words = &side.words;
     Py_ssize_t start;
     (void)self;
-    if (!PyArg_ParseTuple(args, "UnO!OO!O!", &text.string, &start, &PyList_Type, &side.blocks, &side.look,
-                          &PyFrozenSet_Type, &side.suspects, &PyType_Type, &side.cls))
+    if (!PyArg_ParseTuple(args, "UnO!OO!(O!O!O!O!O!)", &text.string, &start, &PyList_Type, &side.blocks, &side.look,
+                          &PyType_Type, &side.cls, &PyFrozenSet_Type, &words->suspects, &PyDict_Type, &words->beginnings,
+                          &PyFrozenSet_Type, &words->share, &PyFrozenSet_Type, &words->openers, &PyFrozenSet_Type,
+                          &words->endings))
         return NULL;
 #if PY_VERSION_HEX < 0x030C0000
     if (PyUnicode_READY(text.string) < 0)
@@ -244,8 +415,12 @@ static PyObject *scan(PyObject *self, PyObject *args)
 #endif
     if (start < 0 || !PyType_IsSubtype(side.cls, &PyTuple_Type))
         return PyErr_Format(PyExc_ValueError, "no place in a text, or no sort of tuple");
-    if (!(side.body = PyUnicode_InternFromString("body")))
+    side.body = PyUnicode_InternFromString("body");
+    side.item = PyUnicode_InternFromString("list-item");
+    if (!side.body || !side.item) {
+        Py_XDECREF(side.body);
         return NULL;
+    }
     text.data = PyUnicode_DATA(text.string);
     text.length = PyUnicode_GET_LENGTH(text.string);
     switch (PyUnicode_KIND(text.string)) {
@@ -254,6 +429,7 @@ static PyObject *scan(PyObject *self, PyObject *args)
     default: start = scan_from(PyUnicode_4BYTE_KIND, &side, &text, start);
     }
     Py_DECREF(side.body);
+    Py_DECREF(side.item);
     return start < 0 ? NULL : PyLong_FromSsize_t(start);
 }
 

@@ -11,11 +11,13 @@ from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from copytaster.extras import import_compiled
-from copytaster.glued import REACH, SEAM, button_end, heading_end
+from copytaster.glued import ENDINGS, OPENERS, REACH, SEAM, button_end, heading_end
 from copytaster.kinds import (
+    BEGINNINGS,
     LONG,
     QUOTE_MARKS,
     SENTENCE_ENDS,
+    SHARE,
     SHORT,
     SUSPECTS,
     is_ask,
@@ -28,6 +30,8 @@ from copytaster.kinds import (
 )
 
 _compiled = import_compiled("_lines")
+_WORDS = (SUSPECTS, BEGINNINGS, SHARE, frozenset(map(str.lower, OPENERS)), ENDINGS)
+"""By which a line may be more than a plain sentence or item; `_alone` then looks at it."""
 
 KINDS = ("body", "list-item", "heading", "furniture")
 CLASSIFIED = ("body", "list-item")
@@ -128,7 +132,7 @@ def _scan(text: str, start: int, blocks: list[Paragraph]) -> int:
     """
     if not _compiled:
         return start
-    reached: int = _compiled.scan(text, start, blocks, _alone, SUSPECTS, Paragraph)
+    reached: int = _compiled.scan(text, start, blocks, _alone, Paragraph, _WORDS)
     return reached
 
 

@@ -37,8 +37,6 @@ class Counts(NamedTuple):
         The first byte of the first token and of the last; 0 without any.
     classes : ndarray of int, shape (n, TOKEN_CLASSES)
         Tokens of each class.
-    lexical : ndarray of int, shape (n, PLACES, w)
-        Entries of each of `w` lexicons that stand in each place: ``OWN``, ``INSIDE`` or ``AT_OPENING``.
     """
 
     tokens: NDArray[Any]
@@ -48,12 +46,14 @@ class Counts(NamedTuple):
     lead: NDArray[Any]
     close: NDArray[Any]
     classes: NDArray[Any]
-    lexical: NDArray[Any]
 
 
 PLACES = 3
 OWN, INSIDE, AT_OPENING = range(PLACES)
 """In the writer's voice; within quotation marks; in the writer's voice at the start of a sentence."""
+CUES_OF_LEXICON = 4
+MOST_OPENINGS = 3
+"""Entries at the start of sentences that matter."""
 
 
 _MARKS = ';:,-([$%@/#*"?!'
@@ -114,12 +114,12 @@ _SHARE_COLUMNS, _CAPPED_COLUMNS = ([FORMS.index(name) for name in some] for some
 _CAPPED_CLASS, _MOST, _UNIT = np.array(list(_CAPPED.values())).T[:, :, None]
 
 
-def count(tokens: Tokens, shape: Structure, lexical: NDArray[np.int64]) -> Counts:
-    """Count what `Counts` says, but for the lexical part, which is handed in."""
+def count(tokens: Tokens, shape: Structure) -> Counts:
+    """Count what `Counts` says."""
     n = len(tokens.pointer) - 1
     if not len(tokens.hash):
         none = np.zeros(n, np.int64)
-        return Counts(none, none, none, none, none, none, np.zeros((n, TOKEN_CLASSES), np.int64), lexical)
+        return Counts(none, none, none, none, none, none, np.zeros((n, TOKEN_CLASSES), np.int64))
     run = np.zeros(len(tokens.hash) + 1, np.int64)
 
     def total(values: NDArray[Any]) -> NDArray[np.int64]:
@@ -151,25 +151,31 @@ def count(tokens: Tokens, shape: Structure, lexical: NDArray[np.int64]) -> Count
         np.where(size > 0, first[head], 0),
         np.where(size > 0, first[tokens.pointer[1:] - 1], 0),
         np.bincount(cells, minlength=n * TOKEN_CLASSES).reshape(n, TOKEN_CLASSES),
-        lexical,
     )
 
 
-def cues(counts: Counts) -> NDArray[np.float32]:
-    """Return the cues of a batch, shape (n, c), in the order of `Featuriser.cue_names`."""
-    n, _, width = counts.lexical.shape
-    out = np.empty((n, len(FORMS) + 4 * width), np.float32)
-    out[:, : len(FORMS)] = _forms(counts).T
-    own, inside, at_opening = counts.lexical.transpose(1, 0, 2).astype(np.float32)
+def cues(counts: Counts, lexical: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the cues of a batch, shape (n, c), in the order of `Featuriser.cue_names`.
+
+    Parameters
+    ----------
+    counts : Counts
+    lexical : ndarray of int, shape (n, PLACES, w)
+        Entries of each of `w` lexicons that stand in each place: ``OWN``, ``INSIDE`` or ``AT_OPENING``.
+    """
+    n, _, width = lexical.shape
+    out = np.empty((n, len(FORMS) + CUES_OF_LEXICON * width), np.float32)
+    out[:, : len(FORMS)] = forms(counts).T
+    own, inside, at_opening = lexical.transpose(1, 0, 2).astype(np.float32)
     own += at_opening
     length = np.maximum(counts.tokens, 1).astype(np.float32)[:, None]
-    parts = (np.sqrt(own / length), own > 0, np.sqrt(inside / length), np.minimum(at_opening, 3))
+    parts = (np.sqrt(own / length), own > 0, np.sqrt(inside / length), np.minimum(at_opening, MOST_OPENINGS))
     for at, part in enumerate(parts):
         out[:, len(FORMS) + at * width : len(FORMS) + (at + 1) * width] = part
     return out
 
 
-def _forms(counts: Counts) -> NDArray[np.float32]:
+def forms(counts: Counts) -> NDArray[np.float32]:
     """Return the signs of form, shape (len(FORMS), n); all zero for a text without tokens."""
     size, lead, close = counts.tokens, counts.lead, counts.close
     classes = counts.classes.T.astype(np.float64)

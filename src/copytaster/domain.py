@@ -81,17 +81,18 @@ class Domain:
 
     def familiarity(self, features: Features) -> NDArray[np.float64]:
         """Return how familiar each text of a batch is, 0 to 1, shape (n,)."""
-        return self.judge(np.diff(features.pointer), self.sums(features), features.cues)
+        forms = features.cues[:, : len(FORMS)].T
+        return self.judge(np.diff(features.pointer), self.sums(features), forms)
 
     def sums(self, features: Features) -> NDArray[np.int64]:
         """Return the function `sums` of a batch, by the tables of this domain."""
         return sums(features, self.classes, self._shared, self.counters)
 
     def judge(
-        self, tokens: NDArray[Any], sums: NDArray[np.int64], cues: NDArray[np.float32]
+        self, tokens: NDArray[Any], sums: NDArray[np.int64], forms: NDArray[np.float32]
     ) -> NDArray[np.float64]:
         """Return how familiar texts are by what `signs` takes, 0 to 1, shape (n,)."""
-        found = signs(tokens, sums, cues)
+        found = signs(tokens, sums, forms)
         found *= _GRAIN
         contrasts = np.rint(found, out=found) @ self._scaled + self.weights[-1]
         return np.asarray(1 / (1 + np.exp(np.minimum(contrasts, 600)).sum(axis=1)))
@@ -107,7 +108,7 @@ def sums(
     return run[start + np.minimum(size, READ)] - run[start]
 
 
-def signs(tokens: NDArray[Any], sums: NDArray[np.int64], cues: NDArray[np.float32]) -> NDArray[np.float64]:
+def signs(tokens: NDArray[Any], sums: NDArray[np.int64], forms: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return what is weighed, shape (n, len(SIGNS)).
 
     Parameters
@@ -116,8 +117,8 @@ def signs(tokens: NDArray[Any], sums: NDArray[np.int64], cues: NDArray[np.float3
         How many each text has.
     sums : ndarray of int64, shape (n,)
         By the function of that name.
-    cues : ndarray of float32, shape (n, c)
-        Signs of form first.
+    forms : ndarray of float32, shape (len(FORMS), n)
+        Signs of form.
     """
     size = np.minimum(tokens, READ).astype(np.int64)
     evidence = (sums + (1 << 23) & (1 << 24) - 1) - (1 << 23)
@@ -128,7 +129,7 @@ def signs(tokens: NDArray[Any], sums: NDArray[np.int64], cues: NDArray[np.float3
         (unknown, size - unknown - numbers - marks, numbers, marks, evidence / UNIT)
     ):
         out[:, column] = count / root
-    out[:, -len(FORMS) :] = cues[:, : len(FORMS)]
+    out[:, -len(FORMS) :] = forms.T
     out[:, _WORD_LENGTH] = np.minimum(out[:, _WORD_LENGTH], LONGEST_WORDS)
     return out
 

@@ -129,8 +129,7 @@ def explain(model: Model, text: str, shift: NDArray[np.float64] | None = None) -
     Explanation
     """
     text = text[:MAX_CHARS]
-    tally = model.tally([text])
-    contrasts = model.score(tally) + (0 if shift is None else shift)
+    contrasts = model.decision_function([text])[0] + (0 if shift is None else shift)
     scores = np.append(0.0, contrasts)
     best = int(softmax(contrasts).argmax())
     second = int(np.where(np.arange(len(scores)) == best, -np.inf, scores).argmax())
@@ -168,7 +167,7 @@ def explain(model: Model, text: str, shift: NDArray[np.float64] | None = None) -
 
     parts = [Part("ngram", name, float(value), tuple(where[name])) for name, value in sums.items()]
     lexical = _lexical_spans(model, tokens, spans)
-    on_cues = tally.cues[0] * (model.cues @ contrast)
+    on_cues = model.featurise([text]).cues[0] * (model.cues @ contrast)
     for name, value in zip(model.featurise.cue_names, on_cues, strict=True):
         if value:
             at = () if name in FORMS else tuple(lexical.get(name.split(":")[0], ()))

@@ -223,6 +223,8 @@ class Features(NamedTuple):
         The text an opening belongs to.
     pointer : ndarray of int64, shape (n + 1,)
     counts : Counts
+    lexical : ndarray of int64, shape (n, PLACES, w)
+        See `copytaster.counts.cues`.
     cues : ndarray of float32, shape (n, c)
         Columns as `Featuriser.cue_names`.
     """
@@ -233,6 +235,7 @@ class Features(NamedTuple):
     opening_owner: NDArray[np.int64]
     pointer: NDArray[np.int64]
     counts: Counts
+    lexical: NDArray[np.int64]
     cues: NDArray[np.float32]
 
 
@@ -262,9 +265,10 @@ class Featuriser:
         tokens = tokenise(texts)
         shape = structure(tokens)
         single, pair, openings = ngrams(tokens, shape)
-        counts = count(tokens, shape, self._lexical(tokens, shape))
+        counts, lexical = count(tokens, shape), self._lexical(tokens, shape)
+        owner = shape.owner[openings.token]
         return Features(
-            single, pair, openings.hash, shape.owner[openings.token], tokens.pointer, counts, cues(counts)
+            single, pair, openings.hash, owner, tokens.pointer, counts, lexical, cues(counts, lexical)
         )
 
     @cached_property

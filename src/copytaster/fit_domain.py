@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from copytaster import unlike
+from copytaster.counts import FORMS
 from copytaster.domain import (
     CLASSES,
     PAIR_BITS,
@@ -105,7 +106,7 @@ def fit_domain(texts: Sequence[str], groups: Sequence[str], featurise: Featurise
     counted = counters(order)
 
     def judge(batches: list[Features], by: _Tables = whole) -> NDArray[np.float64]:
-        found = [signs(np.diff(f.pointer), sums(f, *by, counted), f.cues) for f in batches]
+        found = [signs(np.diff(f.pointer), sums(f, *by, counted), f.cues[:, : len(FORMS)].T) for f in batches]
         return np.concatenate(found or [np.empty((0, len(SIGNS)))])
 
     inside, scarce = judge(own, apart), judge(own, thin)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from copytaster.kinds import MINOR, SHARE, is_ask, is_ended, is_furniture, is_stock, word_set
+from copytaster.kinds import LAST_WORDS, MINOR, SHARE, is_ask, is_ended, is_furniture, is_stock, word_set
 
 REACH = 80  # characters: no button or heading run together with its paragraph is longer
 
@@ -29,7 +29,7 @@ _SECTIONS = word_set("""
     discussion recommendations takeaways appendix
 """)
 # Words that open a sentence; no name or brand ends in one of the first group.
-_OPENERS = word_set("""
+OPENERS = word_set("""
     The This That These Those There They Their When While Where What Why Who How After Although Before
     Because Since For From With Without And But Yet You Your Our He She We His Her Many Most Some Every Each
     All During Despite Until Under Last Next
@@ -41,6 +41,8 @@ _BUTTON_ENDS = word_set("""
     involved fund free form week month year friends story article email letter member membership tickets
     place march rally hearing meeting group team list
 """)
+ENDINGS = _BUTTON_ENDS | LAST_WORDS
+"""Last words of what a page may have run together with the sentence that follows, but for requests."""
 
 
 def button_end(text: str, start: int = 0) -> tuple[int, str]:
@@ -67,7 +69,7 @@ def button_end(text: str, start: int = 0) -> tuple[int, str]:
         label = _CAMEL.sub(" ", text[start:border])
         words = label.casefold().split()
         following = text[border : border + REACH].split(None, 1)[0]
-        opens = following[0] in '“"‘«' or following.rstrip(",:") in _OPENERS
+        opens = following[0] in '“"‘«' or following.rstrip(",:") in OPENERS
         if not opens and words[-1] not in _BUTTON_ENDS and not is_stock(label):
             continue
         if is_furniture(label) and not label[-1].isdigit():
@@ -109,7 +111,7 @@ def heading_end(text: str) -> int:
         if words[k - 1].endswith(":") and words[k][0].isupper() and len(text) > REACH:
             return tokens[k].start()
         asks = words[k][0].isupper() and is_ask(" ".join(words[k : k + 2]))
-        if asks or words[k] in _OPENERS or words[k] in _SHORT_OPENERS:
+        if asks or words[k] in OPENERS or words[k] in _SHORT_OPENERS:
             weighty = next((w for w in words[k + 1 :] if w not in MINOR), "")
             if weighty[:1].islower() or weighty[:1].isdigit():
                 return tokens[k].start()

@@ -63,7 +63,8 @@ _STOCK_STARTS = (
     "your browser does not support", "please enable javascript", "javascript is ", "this video can",
     "this content is not available", "skip to ", "story continues below", "article continues ",
     "advertisement ", "view this email in ", "you are receiving this", "you received this",
-    "you're receiving this", "if you no longer wish", "to unsubscribe", "unsubscribe", "all rights reserved",
+    "you're receiving this", "if you no longer wish", "to unsubscribe ", "to unsubscribe,", "unsubscribe ",
+    "all rights reserved",
     "pic.twitter.com/", "©", "(c) 19", "(c) 20", "copyright ",
 )  # fmt: skip
 SHARE = word_set("""
@@ -72,6 +73,7 @@ SHARE = word_set("""
     you tube tiktok rss sms signal line wechat weibo vk xing tumblr pocket snapchat bookmark save on via by
     this to and or
 """)
+LAST_WORDS = SHARE.union(phrase.split()[-1] for phrase in _STOCK)
 # The words of date lines, counters and time stamps.
 _META = word_set("""
     january february march april may june july august september october november december jan feb mar apr
@@ -91,10 +93,12 @@ _LABEL = re.compile(
     r"|reply-to|author|editors?)\s*(?:[:|—–]|\s-\s)",
     re.IGNORECASE,
 )
+_CREDITED_WORK = (
+    "photo photograph video image picture illustration graphic word text report reporting story writing written"
+    " edited editing posted published produced compiled translated reported interview"
+).split()
 _CREDIT = re.compile(
-    r"(?i:(?:additional\s+)?(?:photo|photograph|video|image|picture|illustration|graphic|word|text|report|reporting"
-    r"|story|writing|written|edited|editing|posted|published|produced|compiled|translated|reported|interview)s?\s+by)"
-    r"\s+(?:[A-Z]|the author)"
+    rf"(?i:(?:additional\s+)?(?:{'|'.join(_CREDITED_WORK)})s?\s+by)\s+(?:[A-Z]|the author)"
 )
 _CAPTION_CREDIT = re.compile(
     r"(?:(?<=\s)\((?:[A-Z]\w*\s+)?(?:[Pp]hoto|[Cc]ourtesy|[Hh]andout|[A-Z][^()/]*/[A-Z])[^()]*\)"
@@ -111,6 +115,31 @@ SUSPECTS = word_set("""
     produced compiled translated reported interview interviews your you you're please copyright
     advertisement article story if all
 """)
+
+
+def _beginnings() -> dict[str, frozenset[str] | None]:
+    """Map the first word of each phrase above to the words that may follow, None where any may.
+
+    A sentence of two words or more that begins in no such way is surely not furniture.
+    """
+    found: dict[str, set[str]] = {first: set() for first in (*SUSPECTS, "cc")}
+    for phrase in (*_STOCK, *_STOCK_STARTS):
+        first, *others = phrase.split()
+        found.setdefault(first, set()).update(word.strip(",") for word in others[:1])
+    for first in _CREDITED_WORK:
+        for form in (first, first + "s"):
+            found.setdefault(form, set()).update(("by", "credit", "credits", "courtesy", "in"))
+    for first, second in (("file", "photo"), ("cover", "by credit credits courtesy"), ("filed", "under"),
+                          ("read", "more also next the"), ("also", "read"), ("see", "also"), ("more", "on from")):  # fmt: skip
+        found.setdefault(first, set()).update(second.split())
+    counted = SHARE | _META
+    for first in counted:
+        found.setdefault(first, set()).update(counted)
+    any_word = ("advertisement", "unsubscribe", "copyright", "related", "additional")
+    return {**{first: frozenset(second) for first, second in found.items()}, **dict.fromkeys(any_word)}
+
+
+BEGINNINGS = _beginnings()
 _COOKIES = re.compile(
     r"\b(?:uses?|using|use\s+of|accept(?:\s+all)?|store|set)\s+(?:\w+\s+){0,3}cookies?\b"
     r"|\bcookie\s+(?:policy|settings|preferences|notice)",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from copytaster.counts import FORMS
 from copytaster.domain import Domain
 from copytaster.features import MAX_CHARS, Featuriser, Lexicons
 from copytaster.tally import Tallier, Tally
@@ -76,9 +77,10 @@ class Model:
         self.manifest = manifest
         self.domain = domain
         self.featurise = Featuriser(lexicons)
-        self._cues = np.ascontiguousarray(cues.T)
+        forms, lexical = np.split(cues, [len(FORMS)])
+        self._forms = np.ascontiguousarray(forms.T)
         self._shift = np.uint64(64 - (len(words) - 1).bit_length())
-        self.tally = Tallier(self.featurise, words, domain)
+        self.tally = Tallier(self.featurise, words, lexical, domain)
 
     @property
     def lexicons(self) -> Lexicons:
@@ -103,16 +105,16 @@ class Model:
             tally = self.tally(texts[part])
             contrasts[part] = self.score(tally)
             if self.domain:
-                familiar[part] = self.domain.judge(tally.tokens, tally.steps, tally.cues)
+                familiar[part] = self.domain.judge(tally.tokens, tally.steps, tally.forms)
         return contrasts, familiar
 
     def score(self, tally: Tally) -> NDArray[np.float64]:
         """Return the contrasts of a batch, shape (n, K - 1)."""
         per = self.scale / np.sqrt(np.maximum(tally.tokens, 1))[:, None]
-        scores: NDArray[np.float64] = self.bias + tally.weights * per
-        cues = tally.cues.astype(np.float64)
-        for at, weights in enumerate(self._cues):  # a matrix product would round by the size of the batch
-            scores[:, at] += np.einsum("ij,j->i", cues, weights)
+        scores: NDArray[np.float64] = self.bias + tally.weights * per + tally.lexical
+        forms = tally.forms.T.astype(np.float64, order="C")
+        for at, weights in enumerate(self._forms):  # a matrix product would round by the size of the batch
+            scores[:, at] += np.einsum("ij,j->i", forms, weights)
         return scores
 
     def column(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:

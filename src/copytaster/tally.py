@@ -1,8 +1,9 @@
-"""All that the model looks at in a text, whole numbers but for the cues, made by numpy or by the kernel.
+"""All that the model looks at in a text, made by numpy or by the kernel.
 
 The kernel (`_kernel.c`) is optional: it is compiled where the package is installed with a C compiler at hand,
-reads each text once, and comes to the same numbers. What is made of them is made here, by numpy, in either
-case; so the answers are the same to the last bit. The environment variable ``COPYTASTER_KERNEL=0`` says to do
+reads each text once, and comes to the same numbers: whole ones, and the sums of the weights of lexical cues,
+which both add up in the same order. What is made of them is made by numpy in either case; so the answers are the
+same to the last bit. The environment variable ``COPYTASTER_KERNEL=0`` says to do
 without.
 """
 
@@ -15,7 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from copytaster.counts import CLASS_OF_BYTE, PLACES, TOKEN_CLASSES, Counts, cues
+from copytaster.counts import (
+    CLASS_OF_BYTE,
+    CUES_OF_LEXICON,
+    MOST_OPENINGS,
+    TOKEN_CLASSES,
+    Counts,
+    forms,
+)
 from copytaster.domain import READ, Domain
 from copytaster.extras import import_compiled
 from copytaster.features import Features, Featuriser
@@ -23,7 +31,7 @@ from copytaster.tokens import CLASSES
 
 kernel = import_compiled("_kernel")
 _KINDS = np.frombuffer(CLASSES, np.uint8)
-_SINGLE = len(Counts._fields) - 2
+_SINGLE = len(Counts._fields) - 1
 """The numbers of a text that are no table: those that stand before the classes in `Counts`."""
 
 
@@ -37,14 +45,17 @@ class Tally(NamedTuple):
         Sums of the weights of n-grams.
     steps : ndarray of int64, shape (n,)
         See `copytaster.domain.sums`; zero without a domain.
-    cues : ndarray of float32, shape (n, c)
-        Columns as `Featuriser.cue_names`.
+    forms : ndarray of float32, shape (len(FORMS), n)
+        Signs of form.
+    lexical : ndarray of float64, shape (n, K - 1)
+        Sums of lexical cues, weighted.
     """
 
     tokens: NDArray[Any]
     weights: NDArray[Any]
     steps: NDArray[np.int64]
-    cues: NDArray[np.float32]
+    forms: NDArray[np.float32]
+    lexical: NDArray[np.float64]
 
 
 class Tallier:
@@ -55,11 +66,20 @@ class Tallier:
     featurise : Featuriser
     words : ndarray of int8, shape (2 ** bits, K - 1)
         Weights of n-grams by the highest `bits` bits of their hash.
+    lexical : ndarray of float64, shape (4 * w, K - 1)
+        Weights of lexical cues, in the order of `Featuriser.cue_names`.
     domain : Domain or None
     """
 
-    def __init__(self, featurise: Featuriser, words: NDArray[np.int8], domain: Domain | None) -> None:
+    def __init__(
+        self,
+        featurise: Featuriser,
+        words: NDArray[np.int8],
+        lexical: NDArray[np.float64],
+        domain: Domain | None,
+    ) -> None:
         self._featurise, self._words, self._domain = featurise, words, domain
+        self._lexical = lexical.reshape(CUES_OF_LEXICON, -1, words.shape[1])
         self._shift = np.uint64(64 - (len(words) - 1).bit_length())
 
     def __call__(self, texts: Sequence[str]) -> Tally:
@@ -70,22 +90,29 @@ class Tallier:
         """Tally texts without the kernel."""
         features = self._featurise(texts)
         steps = self._domain.sums(features) if self._domain else np.zeros(len(texts), np.int64)
-        return Tally(features.counts.tokens, self._sums(features), steps, features.cues)
+        return Tally(
+            features.counts.tokens,
+            self._sums(features),
+            steps,
+            forms(features.counts),
+            _weigh(features.lexical, features.counts.tokens, self._lexical),
+        )
 
     def by_kernel(self, texts: Sequence[str]) -> Tally:
         """Tally texts by the kernel, which has to be there."""
-        counts, weights, steps = self.count(texts)
-        return Tally(counts.tokens, weights, steps, cues(counts))
+        counts, weights, steps, lexical = self.count(texts)
+        return Tally(counts.tokens, weights, steps, forms(counts), lexical)
 
-    def count(self, texts: Sequence[str]) -> tuple[Counts, NDArray[np.int32], NDArray[np.int64]]:
-        """Return what the kernel counts, the sums of weights, and the steps."""
+    def count(
+        self, texts: Sequence[str]
+    ) -> tuple[Counts, NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
+        """Return what the kernel counts, the sums of weights, the steps, and the sums of lexical cues."""
         n, width, contrasts = len(texts), len(self._featurise.lexicons.names), self._words.shape[1]
-        ends = np.cumsum((_SINGLE, TOKEN_CLASSES, PLACES * width, contrasts))
-        rows, steps = np.zeros((n, ends[-1]), np.int32), np.zeros(n, np.int64)
-        kernel.tally(texts, width, contrasts, READ, (*self._arrays, rows, steps))
-        single, classes, lexical, weights = np.split(rows, ends[:-1], axis=1)
-        counts = Counts._make((*single.T, classes, lexical.reshape(n, PLACES, width)))
-        return counts, weights, steps
+        ends = np.cumsum((_SINGLE, TOKEN_CLASSES, contrasts))
+        rows, steps, lexical = np.zeros((n, ends[-1]), np.int32), np.zeros(n, np.int64), np.zeros((n, contrasts))
+        kernel.tally(texts, width, contrasts, READ, (*self._arrays, rows, steps, lexical))
+        single, classes, weights = np.split(rows, ends[:-1], axis=1)
+        return Counts._make((*single.T, classes)), weights, steps, lexical
 
     @cached_property
     def _arrays(self) -> tuple[NDArray[Any], ...]:
@@ -103,6 +130,7 @@ class Tallier:
             (domain.classes if domain else (), np.uint8),
             (domain.pairs if domain else (), np.uint8),
             (domain.counters if domain else (), np.int64),
+            (self._lexical, np.float64),
         )
         return tuple(np.require(array, kind, ("C", "A")) for array, kind in found)
 
@@ -128,6 +156,24 @@ class Tallier:
             total[:, 2 * at] = low
             total[:, 2 * at + 1] = (sums - low) >> 32
         return total[:, : self._words.shape[1]]
+
+
+def _weigh(
+    lexical: NDArray[np.int64], tokens: NDArray[Any], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the sums of lexical cues, weighted, shape (n, K - 1), added up lexicon by lexicon."""
+    own, inside, at_opening = lexical.transpose(1, 2, 0)
+    shares, flags = np.zeros((2, lexical.shape[0], weights.shape[2]))
+    columns = (np.sqrt(own + at_opening), own + at_opening > 0, np.sqrt(inside), np.minimum(at_opening, MOST_OPENINGS))
+    for at in range(lexical.shape[2]):
+        share, any_share, quoted, opening = (
+            column[at][:, None] * some[at] for column, some in zip(columns, weights, strict=True)
+        )
+        shares += share
+        shares += quoted
+        flags += any_share
+        flags += opening
+    return shares / np.sqrt(np.maximum(tokens, 1))[:, None] + flags
 
 
 def _pack(columns: NDArray[np.int8]) -> NDArray[np.int64]:
