@@ -6,7 +6,9 @@ from setuptools import Extension, setup
 def part(name: str) -> Extension:
     """Name what a file of C makes."""
     source = f"src/copytaster/{name}.c"
-    return Extension(f"copytaster.{name}", [source], extra_compile_args=["-O3", "-ffp-contract=off"], optional=True)
+    return Extension(
+        f"copytaster.{name}", [source], extra_compile_args=["-O3", "-ffp-contract=off"], optional=True
+    )
 
 
 if __name__ == "__main__":

@@ -169,16 +169,50 @@ def test_every_character_is_cut_as_python_cuts_it(compiled):
         same_blocks(compiled, f"{word.capitalize()} {RUN}.\n\n{word.capitalize()}: {RUN}.")
 
 
+@pytest.mark.parametrize("end", [".", '."', "", " here", ", now.", ": a", " (AP)"])
+def test_phrases_of_a_site_are_known_as_python_knows_them(compiled, end):
+    lines = [
+        f"{first}{mark}{second} the pool{end}"
+        for first, others in article.BEGINNINGS.items()
+        for second in (*sorted(others or ())[:9], "zebra", "By")
+        for mark in (" ", ", ", ": ", " - ")
+    ]
+    same_blocks(compiled, "\n\n".join([*lines, *map(str.capitalize, lines)]))
+
+
+@pytest.mark.parametrize(
+    "end", ["", " and of the sea, which nobody had asked for before the war and nobody asks for now"]
+)
+def test_titles_and_glued_buttons_are_known_as_python_knows_them(compiled, end):
+    buttons = (*sorted(article.ENDINGS), *article.ASKS, "18", "B", "CLOUD", "(so", "e-mail", "don't", "say!")
+    openers = (*sorted(article.OPENERS), "Bay", "\u201cNo", "F")
+    words = (
+        "News",
+        "noon",
+        "sign up here",
+        "please",
+        "credit",
+        "Photo",
+        "regional",
+        "pay $5",
+        "a -- b",
+        "x/y",
+    )
+    lines = [f"Of {button}{opener} and sand{end}" for button in buttons for opener in openers]
+    lines += [f"{word} of the {other} pool{end}" for word in (*buttons, *openers, *words) for other in words]
+    same_blocks(compiled, "\n\n".join([*lines, *(line + "." for line in lines)]))
+
+
 def test_only_a_text_and_what_belongs_to_it_are_scanned(compiled):
-    words = (frozenset(), {}, frozenset(), frozenset(), frozenset())
-    good = ("A text", 0, [], lambda line, start: (), Paragraph, words)
+    words = (frozenset(), {}, *[frozenset()] * 4)
+    good = ("A text:", 0, [], lambda line, start: (), Paragraph, words)
     scan = compiled["_lines"].scan
     assert scan(*good) == len(good[0])
-    assert scan("A text", 99, *good[2:]) == 99
+    assert scan("A text:", 99, *good[2:]) == 99
     for at, wrong in enumerate((b"", -1, (), None, dict, words[:-1])):
         with pytest.raises((TypeError, ValueError)):
             scan(*good[:at], wrong, *good[at + 1 :])
-    for at, wrong in enumerate((set(), frozenset(), {}, [], None)):
+    for at, wrong in enumerate((set(), frozenset(), {}, [], None, {})):
         with pytest.raises(TypeError):
             scan(*good[:5], (*words[:at], wrong, *words[at + 1 :]))
     with pytest.raises(ZeroDivisionError):

@@ -7,8 +7,14 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <string.h>
+
 /* As in copytaster/kinds.py and copytaster/glued.py, which say what they mean. */
 enum { SENTENCE = 60, LONG = 100, SHORT = 240, REACH = 80, WORD = 20 };
+
+/* What a line is; one of which that is not sure Python has to look at. */
+enum { RUNNING, BODY, ITEM, HEADING, UNSURE };
+static const char *const KIND_OF[UNSURE] = {"body", "body", "list-item", "heading"};
 
 typedef struct {
     const void *data;
@@ -18,18 +24,16 @@ typedef struct {
 
 /* Words that Python hands over, sets but for the second, which maps to sets or None: see `copytaster.article`. */
 typedef struct {
-    PyObject *suspects, *beginnings, *share, *openers, *endings;
+    PyObject *suspects, *beginnings, *share, *openers, *endings, *asks;
 } Words;
 
-/* What else it hands over, and the names of kinds. */
+/* What else it hands over, and the names of the kinds. */
 typedef struct {
-    PyObject *blocks, *look, *body, *item;
+    PyObject *blocks, *look, *kinds[UNSURE];
     PyTypeObject *cls;
     Words words;
 } Side;
 
-/* What a line is: one that Python has to look at, running text, another sentence, an item of a list. */
-enum { UNSURE, RUNNING, SENTENCE_ALONE, ITEM };
 
 /* Where a line begins and ends without the white space around it, and where the next one begins. */
 typedef struct {
@@ -316,6 +320,61 @@ static inline int is_marked(const int width, const Text *text, const Line *line,
     return shared < 0 ? -1 : !shared;
 }
 
+/* Tell whether a line holds any of some words, whatever their capitals. */
+static inline int holds_any(const int width, const Text *text, const Line *line, const char *const *words, size_t count)
+{
+    for (Py_ssize_t i = line->start; i < line->end; i++)
+        for (size_t k = 0; k < count; k++) {
+            Py_ssize_t j = 0;
+            while (words[k][j] && i + j < line->end && (at(width, text, i + j) | 0x20) == (Py_UCS4)(words[k][j] | 0x20))
+                j++;
+            if (!words[k][j])
+                return 1;
+        }
+    return 0;
+}
+
+/* Tell whether a line is surely what `copytaster.kinds.odd_kind` calls "heading", or, if longer, "body": in words of
+ * ASCII with hardly a mark, ending in a letter and beginning in a way of its own; UNSURE if not, -1 where memory has run out. */
+static inline int unended(const int width, const Text *text, const Line *line, const Words *words)
+{
+    static const char *const CREDITED[] = {"photo", "image", "picture", "credit"};
+    static const char *const ASKING[] = {"please", "n us", "us know", "gn up", "reg", "donate", "subscr", "k here", "s here",
+                                         "noon"}; /* as in `copytaster.kinds._REQUEST` */
+    const Py_ssize_t length = line->end - line->start;
+    char word[WORD];
+    Py_ssize_t size, spaces = 0, last = 0;
+    if (length > SHORT || !is_letter(at(width, text, line->end - 1)))
+        return UNSURE;
+    for (Py_ssize_t i = line->start; i < line->end; i++) {
+        const Py_UCS4 c = at(width, text, i), before = i > line->start ? at(width, text, i - 1) : ' ';
+        if (c == ' ') {
+            if (before == ' ')
+                return UNSURE;
+            spaces++;
+            last = i + 1;
+        } else if (!(is_letter(c) || c == ',' || c == '\'' || c == '&' || c == 0x2019 || (c == '-' && before != ' ')) &&
+                   !(length > LONG && ((c >= '0' && c <= '9') || c == '.' || c == ';' || c == '(' || c == ')' || c == '$' ||
+                                       c == '"' || c == 0x201C || c == 0x201D)))
+            return UNSURE;
+    }
+    if (length > LONG) {
+        for (Py_ssize_t i = last; i < line->end; i++)
+            if (at(width, text, i) < 'a' || at(width, text, i) > 'z')
+                return UNSURE;
+        if (spaces < 4)
+            return UNSURE;
+    } else if (at(width, text, line->start) >= 'a' || holds_any(width, text, line, ASKING, sizeof ASKING / sizeof *ASKING))
+        return UNSURE;
+    read_word(width, text, line->start, line->end, word, &size);
+    if (size < 1 || (size > 3 && memcmp(word, "here", 4) == 0) || tells_of_cookies(width, text, line, length) ||
+        holds_any(width, text, line, CREDITED, sizeof CREDITED / sizeof *CREDITED))
+        return UNSURE;
+    const int asks = holds(words->asks, word, size);
+    const int free = asks ? 0 : begins_freely(width, text, line->start, line->end, words);
+    return asks < 0 || free < 0 ? -1 : !free ? UNSURE : length > LONG ? BODY : HEADING;
+}
+
 /* Say what a line is by which it stands; -1 where memory has run out. */
 static inline int find_out(const int width, const Text *text, const Line *line, const Words *words)
 {
@@ -326,10 +385,9 @@ static inline int find_out(const int width, const Text *text, const Line *line, 
     const int sentence = running ? 0 : is_sentence(width, text, line, words);
     if (running < 0 || sentence < 0)
         return -1;
-    if (!running && !sentence)
-        return UNSURE;
-    const int glued = is_glued(width, text, line, words);
-    return glued < 0 ? -1 : glued ? UNSURE : running ? RUNNING : SENTENCE_ALONE;
+    const int what = running ? RUNNING : sentence ? BODY : unended(width, text, line, words);
+    const int glued = what == UNSURE ? 0 : is_glued(width, text, line, words);
+    return glued < 0 ? -1 : glued ? UNSURE : what;
 }
 
 /* Tell whether a line may belong together with those after it. */
@@ -386,7 +444,7 @@ static inline Py_ssize_t scan_from(const int width, const Side *side, const Text
                 return -1;
             if (!(what == RUNNING && line.end - line.start > LONG) && may_go_on(width, text, &line))
                 break;
-            if (!(what ? append(side, text, &line, what == ITEM ? side->item : side->body) : append_looked_at(side, text, &line)))
+            if (!(what == UNSURE ? append_looked_at(side, text, &line) : append(side, text, &line, side->kinds[what])))
                 return -1;
         }
         start = line.next;
@@ -404,10 +462,10 @@ static PyObject *scan(PyObject *self, PyObject *args)
     Words *words = &side.words;
     Py_ssize_t start;
     (void)self;
-    if (!PyArg_ParseTuple(args, "UnO!OO!(O!O!O!O!O!)", &text.string, &start, &PyList_Type, &side.blocks, &side.look,
+    if (!PyArg_ParseTuple(args, "UnO!OO!(O!O!O!O!O!O!)", &text.string, &start, &PyList_Type, &side.blocks, &side.look,
                           &PyType_Type, &side.cls, &PyFrozenSet_Type, &words->suspects, &PyDict_Type, &words->beginnings,
                           &PyFrozenSet_Type, &words->share, &PyFrozenSet_Type, &words->openers, &PyFrozenSet_Type,
-                          &words->endings))
+                          &words->endings, &PyFrozenSet_Type, &words->asks))
         return NULL;
 #if PY_VERSION_HEX < 0x030C0000
     if (PyUnicode_READY(text.string) < 0)
@@ -415,21 +473,21 @@ static PyObject *scan(PyObject *self, PyObject *args)
 #endif
     if (start < 0 || !PyType_IsSubtype(side.cls, &PyTuple_Type))
         return PyErr_Format(PyExc_ValueError, "no place in a text, or no sort of tuple");
-    side.body = PyUnicode_InternFromString("body");
-    side.item = PyUnicode_InternFromString("list-item");
-    if (!side.body || !side.item) {
-        Py_XDECREF(side.body);
-        return NULL;
-    }
+    int held = 0;
+    while (held < UNSURE && (side.kinds[held] = PyUnicode_InternFromString(KIND_OF[held])))
+        held++;
     text.data = PyUnicode_DATA(text.string);
     text.length = PyUnicode_GET_LENGTH(text.string);
-    switch (PyUnicode_KIND(text.string)) {
-    case PyUnicode_1BYTE_KIND: start = scan_from(PyUnicode_1BYTE_KIND, &side, &text, start); break;
-    case PyUnicode_2BYTE_KIND: start = scan_from(PyUnicode_2BYTE_KIND, &side, &text, start); break;
-    default: start = scan_from(PyUnicode_4BYTE_KIND, &side, &text, start);
-    }
-    Py_DECREF(side.body);
-    Py_DECREF(side.item);
+    if (held < UNSURE)
+        start = -1;
+    else
+        switch (PyUnicode_KIND(text.string)) {
+        case PyUnicode_1BYTE_KIND: start = scan_from(PyUnicode_1BYTE_KIND, &side, &text, start); break;
+        case PyUnicode_2BYTE_KIND: start = scan_from(PyUnicode_2BYTE_KIND, &side, &text, start); break;
+        default: start = scan_from(PyUnicode_4BYTE_KIND, &side, &text, start);
+        }
+    while (held > 0)
+        Py_DECREF(side.kinds[--held]);
     return start < 0 ? NULL : PyLong_FromSsize_t(start);
 }
 

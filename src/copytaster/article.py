@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from copytaster.extras import import_compiled
 from copytaster.glued import ENDINGS, OPENERS, REACH, SEAM, button_end, heading_end
 from copytaster.kinds import (
+    ASKS,
     BEGINNINGS,
     LONG,
     QUOTE_MARKS,
@@ -30,7 +31,7 @@ from copytaster.kinds import (
 )
 
 _compiled = import_compiled("_lines")
-_WORDS = (SUSPECTS, BEGINNINGS, SHARE, frozenset(map(str.lower, OPENERS)), ENDINGS)
+_WORDS = (SUSPECTS, BEGINNINGS, SHARE, frozenset(map(str.lower, OPENERS)), ENDINGS, ASKS)
 """By which a line may be more than a plain sentence or item; `_alone` then looks at it."""
 
 KINDS = ("body", "list-item", "heading", "furniture")

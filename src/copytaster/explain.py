@@ -129,7 +129,7 @@ def explain(model: Model, text: str, shift: NDArray[np.float64] | None = None) -
     Explanation
     """
     text = text[:MAX_CHARS]
-    contrasts = model.decision_function([text])[0] + (0 if shift is None else shift)
+    contrasts = model.decision_function([text]) + (0 if shift is None else shift)
     scores = np.append(0.0, contrasts)
     best = int(softmax(contrasts).argmax())
     second = int(np.where(np.arange(len(scores)) == best, -np.inf, scores).argmax())

@@ -115,7 +115,7 @@ def fit_domain(texts: Sequence[str], groups: Sequence[str], featurise: Featurise
     for sentences in unlike.languages().values():
         if _known(judge(_batches(sentences, featurise))) < AKIN * _known(inside):
             strange += unlike.foreign(sentences, random)
-    others = (strange, unlike.code(random), unlike.tables(random), unlike.filler(random))
+    others = (strange, *(make(Random(seed)) for make in (unlike.code, unlike.tables, unlike.filler)))
     kinds = [
         np.concatenate((inside, scarce, pieces)),
         *(judge(_batches(some, featurise)) for some in others if some),

@@ -64,7 +64,7 @@ _STOCK_STARTS = (
     "this content is not available", "skip to ", "story continues below", "article continues ",
     "advertisement ", "view this email in ", "you are receiving this", "you received this",
     "you're receiving this", "if you no longer wish", "to unsubscribe ", "to unsubscribe,", "unsubscribe ",
-    "all rights reserved",
+    "unsubscribe:",     "all rights reserved",
     "pic.twitter.com/", "©", "(c) 19", "(c) 20", "copyright ",
 )  # fmt: skip
 SHARE = word_set("""
@@ -93,12 +93,12 @@ _LABEL = re.compile(
     r"|reply-to|author|editors?)\s*(?:[:|—–]|\s-\s)",
     re.IGNORECASE,
 )
-_CREDITED_WORK = (
-    "photo photograph video image picture illustration graphic word text report reporting story writing written"
-    " edited editing posted published produced compiled translated reported interview"
-).split()
+_CREDITED_WORK = word_set("""
+    photo photograph video image picture illustration graphic word text report reporting story writing written
+    edited editing posted published produced compiled translated reported interview
+""")
 _CREDIT = re.compile(
-    rf"(?i:(?:additional\s+)?(?:{'|'.join(_CREDITED_WORK)})s?\s+by)\s+(?:[A-Z]|the author)"
+    rf"(?i:(?:additional\s+)?(?:{'|'.join(sorted(_CREDITED_WORK))})s?\s+by)\s+(?:[A-Z]|the author)"
 )
 _CAPTION_CREDIT = re.compile(
     r"(?:(?<=\s)\((?:[A-Z]\w*\s+)?(?:[Pp]hoto|[Cc]ourtesy|[Hh]andout|[A-Z][^()/]*/[A-Z])[^()]*\)"
@@ -129,9 +129,10 @@ def _beginnings() -> dict[str, frozenset[str] | None]:
     for first in _CREDITED_WORK:
         for form in (first, first + "s"):
             found.setdefault(form, set()).update(("by", "credit", "credits", "courtesy", "in"))
-    for first, second in (("file", "photo"), ("cover", "by credit credits courtesy"), ("filed", "under"),
-                          ("read", "more also next the"), ("also", "read"), ("see", "also"), ("more", "on from")):  # fmt: skip
-        found.setdefault(first, set()).update(second.split())
+    labels = "file photo, cover by credit courtesy, filed under, read more also next the, also read, see also"
+    for label in (*labels.split(", "), "cover credits", "more on from"):
+        first, *others = label.split()
+        found.setdefault(first, set()).update(others)
     counted = SHARE | _META
     for first in counted:
         found.setdefault(first, set()).update(counted)
@@ -184,6 +185,8 @@ _ASK_TO = word_set("""
     bring invite print show learn read find see explore notify
 """)
 _ASK_WHOM = word_set("tell urge ask")
+ASKS = _ASK | _ASK_TO | _ASK_WHOM | {"by"}
+"""First words of requests, and of bylines."""
 _ASKED = word_set("""
     a an the our your my his her their this these those us me them it now today here in up out at more
     action involved part

@@ -1,10 +1,9 @@
 """All that the model looks at in a text, made by numpy or by the kernel.
 
 The kernel (`_kernel.c`) is optional: it is compiled where the package is installed with a C compiler at hand,
-reads each text once, and comes to the same numbers: whole ones, and the sums of the weights of lexical cues,
-which both add up in the same order. What is made of them is made by numpy in either case; so the answers are the
-same to the last bit. The environment variable ``COPYTASTER_KERNEL=0`` says to do
-without.
+reads each text once, and comes to the same numbers: whole ones, and the weighted sums of lexical cues, which
+both add up in the same order. What is made of them is made by numpy in either case; so the answers are the
+same to the last bit. The environment variable ``COPYTASTER_KERNEL=0`` says to do without.
 """
 
 from __future__ import annotations
@@ -109,7 +108,8 @@ class Tallier:
         """Return what the kernel counts, the sums of weights, the steps, and the sums of lexical cues."""
         n, width, contrasts = len(texts), len(self._featurise.lexicons.names), self._words.shape[1]
         ends = np.cumsum((_SINGLE, TOKEN_CLASSES, contrasts))
-        rows, steps, lexical = np.zeros((n, ends[-1]), np.int32), np.zeros(n, np.int64), np.zeros((n, contrasts))
+        rows, steps = np.zeros((n, ends[-1]), np.int32), np.zeros(n, np.int64)
+        lexical = np.zeros((n, contrasts))
         kernel.tally(texts, width, contrasts, READ, (*self._arrays, rows, steps, lexical))
         single, classes, weights = np.split(rows, ends[:-1], axis=1)
         return Counts._make((*single.T, classes)), weights, steps, lexical
@@ -164,7 +164,8 @@ def _weigh(
     """Return the sums of lexical cues, weighted, shape (n, K - 1), added up lexicon by lexicon."""
     own, inside, at_opening = lexical.transpose(1, 2, 0)
     shares, flags = np.zeros((2, lexical.shape[0], weights.shape[2]))
-    columns = (np.sqrt(own + at_opening), own + at_opening > 0, np.sqrt(inside), np.minimum(at_opening, MOST_OPENINGS))
+    own = own + at_opening
+    columns = (np.sqrt(own), own > 0, np.sqrt(inside), np.minimum(at_opening, MOST_OPENINGS))
     for at in range(lexical.shape[2]):
         share, any_share, quoted, opening = (
             column[at][:, None] * some[at] for column, some in zip(columns, weights, strict=True)
@@ -173,7 +174,8 @@ def _weigh(
         shares += quoted
         flags += any_share
         flags += opening
-    return shares / np.sqrt(np.maximum(tokens, 1))[:, None] + flags
+    total: NDArray[np.float64] = shares / np.sqrt(np.maximum(tokens, 1))[:, None] + flags
+    return total
 
 
 def _pack(columns: NDArray[np.int8]) -> NDArray[np.int64]:

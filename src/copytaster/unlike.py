@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from string import ascii_uppercase
 from textwrap import dedent
 
 FOLDER = Path(__file__).with_name("foreign")
@@ -143,14 +144,36 @@ _HEADS = (
     "Team",
 )  # fmt: skip
 _CELLS = (
-    "North", "South", "East", "West", "Miller", "Okoro", "Lindqvist", "Hansen", "Total", "yes", "no",
-    "n/a", "Chapel", "Mill Lane", "Group A", "Group B", "Reds", "Blues", "Monday", "Friday", "adult",
-    "child", "open", "closed",
-)  # fmt: skip
+    "North",
+    "South",
+    "East",
+    "West",
+    "Miller",
+    "Okoro",
+    "Lindqvist",
+    "Hansen",
+    "Total",
+    "yes",
+    "no",
+    "n/a",
+    "Chapel",
+    "Mill Lane",
+    "Group A",
+    "Group B",
+    "Reds",
+    "Blues",
+    "Monday",
+    "Friday",
+    "adult",
+    "child",
+    "open",
+    "closed",
+)
+_UNITS = ("kg", "mm", "cm", "m", "km", "l", "ml", "s", "min", "h", "mph", "pts", "V", "GB")  # fmt: skip
 
 
 def _number(random: Random) -> str:
-    kind = random.randrange(6)
+    kind = random.randrange(9)
     if kind == 0:
         return f"{random.randint(0, 99)}"
     if kind == 1:
@@ -161,14 +184,27 @@ def _number(random: Random) -> str:
         return f"${random.uniform(1, 900):.2f}"
     if kind == 4:
         return f"{random.randint(1990, 2030)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}"
+    if kind == 5:
+        return f"{random.uniform(0, 200):.{random.randint(1, 4)}f}"
+    if kind == 6:
+        return f"{random.randint(0, 23):02}:{random.randint(0, 59):02}"
+    if kind == 7:
+        return f"{random.uniform(0, 99):.{random.randint(0, 1)}f} {random.choice(_UNITS)}"
     return f"{random.uniform(-9, 9):+.2f}"
+
+
+def _cell(random: Random) -> str:
+    if random.random() < 0.6:
+        return random.choice(_CELLS)
+    letters = "".join(random.choices(ascii_uppercase, k=random.randint(1, 4)))
+    return letters + random.choice(("", "", str(random.randint(1, 999)), f"-{random.randint(1, 9)}"))
 
 
 def _rows(random: Random) -> list[list[str]]:
     width = random.randint(3, 7)
     numbers = [i > 0 and random.random() < 0.75 for i in range(width)]
     body = [
-        [_number(random) if number else random.choice(_CELLS) for number in numbers]
+        [_number(random) if number else _cell(random) for number in numbers]
         for _ in range(random.randint(2, 8))
     ]
     return [random.sample(_HEADS, width), *body]
@@ -186,7 +222,11 @@ def _separated(random: Random) -> str:
 
 
 def _aligned(random: Random) -> str:
-    return "\n".join("  ".join(cell.ljust(10) for cell in row) for row in _rows(random))
+    wide = random.choice((0, 10))
+    gap = "  " if wide else " "
+    return "\n".join(
+        gap.join(cell.ljust(wide) for cell in row) for row in _rows(random)[random.randint(0, 1) :]
+    )
 
 
 def _records(random: Random) -> str:
@@ -197,7 +237,19 @@ def _records(random: Random) -> str:
 
 
 def _prices(random: Random) -> str:
+    ranked = random.random() < 0.3
+
+    def lead(number: int) -> tuple[str, ...]:
+        return (f"{number}.", _number(random)) if ranked else ()
+
     return "\n".join(
-        " ".join((*random.sample(_CELLS, 2), random.choice((".....", "-", ":", "")), _number(random)))
-        for _ in range(random.randint(3, 8))
+        " ".join(
+            (
+                *lead(number),
+                *random.sample(_CELLS, 2),
+                random.choice((".....", "-", ":", "")),
+                _number(random),
+            )
+        )
+        for number in range(1, random.randint(4, 9))
     )
