@@ -3,6 +3,7 @@
 import numpy as np
 
 from copytaster.features import Featuriser, compile_lexicons
+from copytaster.hidden import Hidden
 from copytaster.model import Model
 
 LEXICONS = {
@@ -13,7 +14,7 @@ LEXICONS = {
 LABELS = ("reporting", "opinion", "call-to-action")
 
 
-def random_model(labels=LABELS, bits=8, seed=0, extreme=False):
+def random_model(labels=LABELS, bits=8, seed=0, extreme=False, units=0):
     """Make a model whose weights are noise; with `extreme`, n-gram weights as large as they get."""
     random = np.random.default_rng(seed)
     contrasts = len(labels) - 1
@@ -22,6 +23,9 @@ def random_model(labels=LABELS, bits=8, seed=0, extreme=False):
     if extreme:
         words = np.where(words < 0, -128, 127)
     width = len(Featuriser(lexicons).cue_names)
+    shapes = (width, units), (units,), (units, contrasts)
+    inner, bias, outer = (random.normal(0, 0.5, shape) for shape in shapes)
+    hidden = Hidden(inner.astype(np.float32), bias.astype(np.float32), outer) if units else None
     return Model(
         tuple(labels),
         lexicons,
@@ -30,6 +34,7 @@ def random_model(labels=LABELS, bits=8, seed=0, extreme=False):
         random.normal(0, 0.5, (width, contrasts)),
         random.normal(0, 1, contrasts),
         {"created": "2000-01-01T00:00:00+00:00"},
+        hidden=hidden,
     )
 
 

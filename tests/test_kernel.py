@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from models import names, random_model
 from texts import batches, paragraphs
 
-from copytaster import article, tally, writers
+from copytaster import article, hidden, tally, writers
 from copytaster.annotate import Annotator, Verdicts
 from copytaster.article import Article, Paragraph
 from copytaster.artifact import load
@@ -48,18 +48,22 @@ def compiled(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def kernel(compiled):
-    before, tally.kernel = tally.kernel, compiled["_kernel"]
+    before = tally.kernel
+    tally.kernel = hidden.kernel = compiled["_kernel"]
     yield tally.kernel
-    tally.kernel = before
+    tally.kernel = hidden.kernel = before
 
 
 SHIPPED = load()
-MODELS = [SHIPPED, *(random_model(names(count), seed=count) for count in (2, 3, 4, 20))]
+MODELS = [
+    SHIPPED,
+    *(random_model(names(count), seed=count, units=units) for count in (2, 3, 4, 20) for units in (0, 48)),
+]
 
 
 def same(model, texts):
     """Compare to the last bit, all that is read and all that comes of it."""
-    counts, weights, steps, _ = model.tally.count(texts)
+    counts, weights, steps, *_ = model.tally.count(texts)
     features = model.featurise(texts)
     expected = model.tally.by_numpy(texts)
     for name, found, wanted in zip(counts._fields, counts, features.counts, strict=True):
@@ -69,7 +73,12 @@ def same(model, texts):
     found = model.tally(texts)
     assert found.forms.tobytes() == expected.forms.tobytes()
     assert found.lexical.tobytes() == expected.lexical.tobytes()
-    assert model.score(found).tobytes() == model.score(expected).tobytes()
+    assert found.units.tobytes() == expected.units.tobytes()
+    score = model.score(found)
+    assert score.tobytes() == model.score(expected).tobytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hidden, "kernel", None)
+        assert model.score(found).tobytes() == score.tobytes()
 
 
 @settings(max_examples=500)
@@ -105,6 +114,7 @@ def test_probabilities_agree_whichever_is_in_use(monkeypatch):
     texts = ["The mayor said.", "", "Sign the petition today!", "“No,” she said."] * 300
     fast = SHIPPED.predict_proba(texts), SHIPPED.in_domain(texts)
     monkeypatch.setattr(tally, "kernel", None)
+    monkeypatch.setattr(hidden, "kernel", None)
     slow = SHIPPED.predict_proba(texts), SHIPPED.in_domain(texts)
     assert [a.tobytes() for a in fast] == [a.tobytes() for a in slow]
 
@@ -332,21 +342,31 @@ def call(kernel):
     """Call the kernel with one of its arrays, or of its numbers, another one."""
     model: Model = SHIPPED
     width, contrasts = len(model.lexicons.names), len(model.bias)
+    units = len(model.tally._bias)
     row = sum((6, tally.TOKEN_CLASSES, contrasts))
 
-    def run(text="We must sign. Sign!", at=None, array=None, lexicons=width, contrasts=contrasts, texts=None):
+    def run(
+        text="We must sign. Sign!",
+        at=None,
+        array=None,
+        lexicons=width,
+        contrasts=contrasts,
+        texts=None,
+        units=units,
+    ):
         texts = [text] if texts is None else texts
         rows, steps = np.zeros((len(texts), row), np.int32), np.zeros(len(texts), np.int64)
-        arrays = [*model.tally._arrays, rows, steps, np.zeros((len(texts), contrasts))]
+        out = np.zeros((len(texts), contrasts)), np.zeros((len(texts), units), np.float32)
+        arrays = [*model.tally._arrays, rows, steps, *out]
         if at is not None:
             arrays[at] = array(arrays[at])
-        kernel.tally(texts, lexicons, contrasts, READ, tuple(arrays))
+        kernel.tally(texts, lexicons, contrasts, units, READ, tuple(arrays))
         return rows
 
     return run
 
 
-@pytest.mark.parametrize("at", range(15))
+@pytest.mark.parametrize("at", range(17))
 @pytest.mark.parametrize(
     "array",
     [
@@ -378,7 +398,14 @@ def test_tables_of_nonsense_do_no_harm(call, at, value):
 
 
 def test_numbers_that_do_not_fit_are_refused(call):
-    for wrong in ({"lexicons": -1}, {"lexicons": 256}, {"contrasts": 0}, {"contrasts": 3}, {"lexicons": 57}):
+    for wrong in (
+        {"lexicons": -1},
+        {"lexicons": 256},
+        {"contrasts": 0},
+        {"contrasts": 3},
+        {"lexicons": 57},
+        {"units": 8},
+    ):
         with pytest.raises(ValueError, match="do not fit"):
             call(**wrong)
     with pytest.raises(ValueError, match="do not fit"):
@@ -389,6 +416,12 @@ def test_only_texts_are_taken(call, kernel):
     for texts in ([b"bytes"], [None], [1], ["good", b"bad"]):
         with pytest.raises(TypeError, match="is no string"):
             call(texts=texts)
-    for arguments in ((), ([],), (["a"], 0, 1, 0, ()), (["a"], 0, 1, 0, [1]), (3, 0, 1, 0, (1,) * 15)):
+    for arguments in (
+        (),
+        ([],),
+        (["a"], 0, 1, 0, 0, ()),
+        (["a"], 0, 1, 0, 0, [1]),
+        (3, 0, 1, 0, 0, (1,) * 17),
+    ):
         with pytest.raises((TypeError, ValueError)):
             kernel.tally(*arguments)

@@ -28,13 +28,16 @@ enum { N_TOKENS, N_OPENINGS, N_LETTERS, N_QUOTED, LEAD, CLOSE, BY_CLASS, WEIGHTS
 enum { MOST_CHARS = 1 << 16, PAD = 8 };
 
 /* What the arrays handed in hold; those from ROWS on are written to. */
-enum { KIND, FORM, WORDS, HASHES, FIRST, TAKEN, OFFSET, COLUMN, SORT, SHARED, STEP, CUES, ROWS, STEPS, LEXICAL, ARRAYS };
-static const char WIDTH[ARRAYS] = {1, 1, 1, 8, 4, 1, 4, 1, 1, 1, 8, 8, 4, 8, 8};
+enum {
+    KIND, FORM, WORDS, HASHES, FIRST, TAKEN, OFFSET, COLUMN, SORT, SHARED, STEP, CUES, INNER, ROWS, STEPS, LEXICAL, UNITS, ARRAYS
+};
+static const char WIDTH[ARRAYS] = {1, 1, 1, 8, 4, 1, 4, 1, 1, 1, 8, 8, 4, 4, 8, 8, 4};
+enum { AT_ONCE = 16, MOST_UNITS = 1024 };
 
 typedef struct {
     Py_buffer views[ARRAYS];
     Py_ssize_t length[ARRAYS];
-    int contrasts, lexicons, read;
+    int contrasts, lexicons, units, read;
     int word_shift, slot_shift, taken_shift, sort_shift, pair_shift;
 } Tables;
 
@@ -44,6 +47,12 @@ typedef struct {
     int32_t *counts;
 } Phrase;
 
+/* A row of the weights of hidden units, and what it is multiplied by. */
+typedef struct {
+    const float *weights;
+    float value;
+} Row;
+
 /* What a text of so many characters needs, which has at most as many tokens. */
 typedef struct {
     uint8_t *bytes;   /* folded, in UTF-8, then PAD zeros */
@@ -51,6 +60,7 @@ typedef struct {
     Phrase *phrases;  /* of one, two and three tokens */
     int32_t *lexical; /* counts of entries, by place and lexicon */
     double *sums;     /* of shares and of flags, by contrast */
+    Row *inner;       /* of the cues that are not zero */
 } Scratch;
 
 static inline uint64_t mix(uint64_t value)
@@ -196,9 +206,49 @@ static void add_weights(const Tables *t, const uint32_t *row, const uint32_t *en
                 sums[k] += words[(size_t)*row * (size_t)t->contrasts + (size_t)k];
 }
 
-/* Weigh the counts of entries, lexicon by lexicon: what numpy adds up beside that is zero. */
-static void weigh(const Tables *t, const int32_t *counts, int32_t tokens, double *shares, double *out)
+/* Compiled for wider registers too where they can be had; each sum is the same. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define FOR_WIDE_REGISTERS_TOO __attribute__((target_clones("avx2", "default")))
+#else
+#define FOR_WIDE_REGISTERS_TOO
+#endif
+
+/* Add rows one after the other, to some units at once so that the sums stay in registers. */
+FOR_WIDE_REGISTERS_TOO static void add_rows(const Row *rows, const Row *end, int units, float *sums)
 {
+    for (int at = 0; at < units; at += AT_ONCE) {
+        float some[AT_ONCE];
+        memcpy(some, sums + at, sizeof some);
+        for (const Row *row = rows; row < end; row++)
+            for (int k = 0; k < AT_ONCE; k++)
+                some[k] += row->value * row->weights[at + k];
+        memcpy(sums + at, some, sizeof some);
+    }
+}
+
+/* Note the rows of the cues of a lexicon. */
+static Row *note_rows(Row *rows, const Tables *t, Py_ssize_t lexicon, int32_t own, int32_t inside, int32_t opening, float length)
+{
+    const Py_ssize_t step = t->lexicons * (Py_ssize_t)t->units;
+    const float *weights = (const float *)t->views[INNER].buf + lexicon * t->units;
+    if (own) {
+        *rows++ = (Row){weights + OWN_SHARE * step, sqrtf((float)own / length)};
+        *rows++ = (Row){weights + OWN_ANY * step, 1};
+    }
+    if (inside)
+        *rows++ = (Row){weights + INSIDE_SHARE * step, sqrtf((float)inside / length)};
+    if (opening)
+        *rows++ = (Row){weights + AT_OPENING_COUNT * step, (float)(opening < MOST_OPENINGS ? opening : MOST_OPENINGS)};
+    return rows;
+}
+
+/* Weigh the counts of entries, lexicon by lexicon: what numpy adds up beside that is zero. */
+static void weigh(const Tables *t, const Scratch *scratch, int32_t tokens, double *out, float *units)
+{
+    const int32_t *counts = scratch->lexical;
+    const float length = (float)(tokens > 1 ? tokens : 1);
+    double *shares = scratch->sums;
+    Row *rows = scratch->inner;
     const double *weights = t->views[CUES].buf;
     const Py_ssize_t contrasts = t->contrasts, row = t->lexicons * contrasts;
     double *flags = shares + contrasts;
@@ -206,6 +256,8 @@ static void weigh(const Tables *t, const int32_t *counts, int32_t tokens, double
     for (Py_ssize_t i = 0; i < t->lexicons; i++, weights += contrasts) {
         const int32_t inside = counts[INSIDE * t->lexicons + i], opening = counts[AT_OPENING * t->lexicons + i];
         const int32_t own = counts[i] + opening, most = opening < MOST_OPENINGS ? opening : MOST_OPENINGS;
+        if (t->units && (own || inside))
+            rows = note_rows(rows, t, i, own, inside, opening, length);
         if (own) {
             const double root = sqrt(own);
             for (Py_ssize_t k = 0; k < contrasts; k++) {
@@ -225,6 +277,7 @@ static void weigh(const Tables *t, const int32_t *counts, int32_t tokens, double
     const double root = sqrt(tokens > 1 ? tokens : 1);
     for (Py_ssize_t k = 0; k < contrasts; k++)
         out[k] = shares[k] / root + flags[k];
+    add_rows(scratch->inner, rows, t->units, units);
 }
 
 static inline int is_capital(uint8_t byte)
@@ -249,7 +302,7 @@ static inline int manner(const uint8_t *start, const uint8_t *end, int capital, 
     return class;
 }
 
-static void tally(const Tables *t, const Scratch *scratch, Py_ssize_t size, int32_t *row, int64_t *steps, double *out)
+static void tally(const Tables *t, const Scratch *scratch, Py_ssize_t size, int32_t *row, int64_t *steps, double *out, float *units)
 {
     const uint8_t *kind_of = t->views[KIND].buf, *form_of = t->views[FORM].buf;
     const uint8_t *sort_of = t->views[SORT].buf, *shared = t->views[SHARED].buf;
@@ -348,7 +401,7 @@ static void tally(const Tables *t, const Scratch *scratch, Py_ssize_t size, int3
     memcpy(steps, &taken, sizeof taken);
     add_weights(t, scratch->rows, rows, row + WEIGHTS);
     look_up(t, scratch->phrases, phrases);
-    weigh(t, lexical, count, scratch->sums, out);
+    weigh(t, scratch, count, out, units);
 }
 
 /* ---- Python's side ---- */
@@ -362,17 +415,16 @@ static int shift_to(Py_ssize_t rows)
     return 0;
 }
 
-static int borrow(Tables *t, int array, PyObject *object)
+static int borrow(Py_buffer *view, Py_ssize_t *length, PyObject *object, int width, int writable)
 {
-    Py_buffer *view = &t->views[array];
-    if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS | (array < ROWS ? 0 : PyBUF_WRITABLE)) < 0)
+    if (PyObject_GetBuffer(object, view, PyBUF_C_CONTIGUOUS | (writable ? PyBUF_WRITABLE : 0)) < 0)
         return 0;
-    if (view->itemsize == WIDTH[array] && (uintptr_t)view->buf % (size_t)WIDTH[array] == 0) {
-        t->length[array] = view->len / view->itemsize;
+    if (view->itemsize == width && (uintptr_t)view->buf % (size_t)width == 0) {
+        *length = view->len / view->itemsize;
         return 1;
     }
     PyBuffer_Release(view);
-    PyErr_Format(PyExc_ValueError, "array %d has not items of %d bytes", array, WIDTH[array]);
+    PyErr_Format(PyExc_ValueError, "an array has not items of %d bytes", width);
     return 0;
 }
 
@@ -380,6 +432,8 @@ static int fits(Tables *t, Py_ssize_t texts)
 {
     const Py_ssize_t *length = t->length, slots = length[FIRST] - 1;
     if (t->contrasts < 1 || t->contrasts > 255 || t->lexicons < 0 || t->lexicons > 255)
+        return 0;
+    if (t->units < 0 || t->units > MOST_UNITS || t->units % AT_ONCE)
         return 0;
     t->word_shift = shift_to(length[WORDS] / t->contrasts);
     t->slot_shift = shift_to(slots);
@@ -390,7 +444,8 @@ static int fits(Tables *t, Py_ssize_t texts)
            ((const uint8_t *)t->views[KIND].buf)[0] == SPACE && t->slot_shift && t->taken_shift &&
            length[OFFSET] == length[HASHES] + 1 && (!length[STEP] || (t->sort_shift && t->pair_shift)) &&
            length[STEPS] == texts && length[ROWS] == texts * (WEIGHTS + t->contrasts) &&
-           length[CUES] == CUES_OF_LEXICON * t->lexicons * t->contrasts && length[LEXICAL] == texts * t->contrasts;
+           length[CUES] == CUES_OF_LEXICON * t->lexicons * t->contrasts && length[LEXICAL] == texts * t->contrasts &&
+           length[INNER] == (Py_ssize_t)CUES_OF_LEXICON * t->lexicons * t->units && length[UNITS] == texts * t->units;
 }
 
 static int all_texts(PyObject *texts)
@@ -428,8 +483,9 @@ static int tally_all(const Tables *t, PyObject *texts)
     Scratch scratch = {PyMem_Malloc(4 * most + PAD), PyMem_Malloc((4 * most + 1) * sizeof(uint32_t)),
                        PyMem_Malloc((3 * most + 1) * sizeof(Phrase)),
                        PyMem_Malloc(PLACES * (size_t)t->lexicons * sizeof(int32_t)),
-                       PyMem_Malloc(2 * (size_t)t->contrasts * sizeof(double))};
-    const int good = scratch.bytes && scratch.rows && scratch.phrases && scratch.lexical && scratch.sums;
+                       PyMem_Malloc(2 * (size_t)t->contrasts * sizeof(double)),
+                       PyMem_Malloc(CUES_OF_LEXICON * (size_t)t->lexicons * sizeof(Row))};
+    const int good = scratch.bytes && scratch.rows && scratch.phrases && scratch.lexical && scratch.sums && scratch.inner;
     if (!good)
         PyErr_NoMemory();
     else {
@@ -439,7 +495,7 @@ static int tally_all(const Tables *t, PyObject *texts)
             const Py_ssize_t size = fold(text, chars_of(text), scratch.bytes);
             memset(scratch.bytes + size, 0, PAD);
             tally(t, &scratch, size, (int32_t *)t->views[ROWS].buf + i * width, (int64_t *)t->views[STEPS].buf + i,
-                  (double *)t->views[LEXICAL].buf + i * t->contrasts);
+                  (double *)t->views[LEXICAL].buf + i * t->contrasts, (float *)t->views[UNITS].buf + i * t->units);
         }
         Py_END_ALLOW_THREADS
     }
@@ -448,10 +504,11 @@ static int tally_all(const Tables *t, PyObject *texts)
     PyMem_Free(scratch.phrases);
     PyMem_Free(scratch.lexical);
     PyMem_Free(scratch.sums);
+    PyMem_Free(scratch.inner);
     return good;
 }
 
-PyDoc_STRVAR(TALLY_DOC, "tally(texts, lexicons, contrasts, read, arrays)\n--\n\nAdd the numbers of texts to rows of zeros.");
+PyDoc_STRVAR(TALLY_DOC, "tally(texts, lexicons, contrasts, units, read, arrays)\n--\n\nAdd the numbers of texts to rows of zeros, and to the biases of units.");
 
 static PyObject *kernel_tally(PyObject *self, PyObject *args)
 {
@@ -459,13 +516,13 @@ static PyObject *kernel_tally(PyObject *self, PyObject *args)
     PyObject *given, *arrays, *texts, *result = NULL;
     int held = 0;
     (void)self;
-    if (!PyArg_ParseTuple(args, "OiiiO!", &given, &t.lexicons, &t.contrasts, &t.read, &PyTuple_Type, &arrays))
+    if (!PyArg_ParseTuple(args, "OiiiiO!", &given, &t.lexicons, &t.contrasts, &t.units, &t.read, &PyTuple_Type, &arrays))
         return NULL;
     if (PyTuple_GET_SIZE(arrays) != ARRAYS)
         return PyErr_Format(PyExc_ValueError, "%d arrays are needed", ARRAYS);
     if (!(texts = PySequence_Tuple(given)))
         return NULL;
-    while (held < ARRAYS && borrow(&t, held, PyTuple_GET_ITEM(arrays, held)))
+    while (held < ARRAYS && borrow(&t.views[held], &t.length[held], PyTuple_GET_ITEM(arrays, held), WIDTH[held], held >= ROWS))
         held++;
     if (held == ARRAYS && all_texts(texts)) {
         if (!fits(&t, PyTuple_GET_SIZE(texts)))
@@ -479,7 +536,82 @@ static PyObject *kernel_tally(PyObject *self, PyObject *args)
     return result;
 }
 
-static PyMethodDef METHODS[] = {{"tally", kernel_tally, METH_VARARGS, TALLY_DOC}, {NULL, NULL, 0, NULL}};
+/* What the arrays of the layer hold. */
+enum { FORMS, FORM_WEIGHTS, OUTER, SUMS, CONTRASTS, ARRAYS_OF_LAYER };
+static const char WIDTH_OF_LAYER[ARRAYS_OF_LAYER] = {4, 4, 8, 4, 8};
+
+/* Add up the units above zero, weighted; a constant number of contrasts has a copy of the loop. */
+static inline void add_units(const float *sums, int units, const double *outer, const int contrasts, double *out)
+{
+    double total[255];
+    memset(total, 0, (size_t)contrasts * sizeof *total);
+    for (int k = 0; k < units; k++) {
+        const double unit = sums[k] > 0 ? sums[k] : 0;
+        for (int c = 0; c < contrasts; c++)
+            total[c] += unit * outer[k * contrasts + c];
+    }
+    memcpy(out, total, (size_t)contrasts * sizeof *out);
+}
+
+/* Finish the sums of each text's units by its signs of form, and add up the units above zero, weighted. */
+static int layer(const Py_buffer *views, const Py_ssize_t *length, int units, int contrasts)
+{
+    const Py_ssize_t forms = units ? length[FORM_WEIGHTS] / units : 0, texts = units ? length[SUMS] / units : 0;
+    const float *form = views[FORMS].buf, *weights = views[FORM_WEIGHTS].buf;
+    const double *outer = views[OUTER].buf;
+    double *out = views[CONTRASTS].buf;
+    if (units < AT_ONCE || units > MOST_UNITS || units % AT_ONCE || contrasts < 1 || contrasts > 255 || forms > 255 ||
+        length[FORM_WEIGHTS] != forms * units || length[OUTER] != (Py_ssize_t)units * contrasts ||
+        length[SUMS] != texts * units || length[FORMS] != forms * texts || length[CONTRASTS] != texts * contrasts)
+        return 0;
+    for (Py_ssize_t i = 0; i < texts; i++, out += contrasts) {
+        Row rows[255], *end = rows;
+        float sums[MOST_UNITS];
+        memcpy(sums, (const float *)views[SUMS].buf + i * units, (size_t)units * sizeof *sums);
+        for (Py_ssize_t j = 0; j < forms; j++)
+            if (form[j * texts + i] != 0)
+                *end++ = (Row){weights + j * units, form[j * texts + i]};
+        add_rows(rows, end, units, sums);
+        if (contrasts == 2)
+            add_units(sums, units, outer, 2, out);
+        else
+            add_units(sums, units, outer, contrasts, out);
+    }
+    return 1;
+}
+
+PyDoc_STRVAR(LAYER_DOC, "layer(units, contrasts, arrays)\n--\n\nWrite what hidden units add to contrasts.");
+
+static PyObject *kernel_layer(PyObject *self, PyObject *args)
+{
+    Py_buffer views[ARRAYS_OF_LAYER];
+    Py_ssize_t length[ARRAYS_OF_LAYER];
+    PyObject *arrays, *result = NULL;
+    int held = 0, units, contrasts;
+    (void)self;
+    if (!PyArg_ParseTuple(args, "iiO!", &units, &contrasts, &PyTuple_Type, &arrays))
+        return NULL;
+    if (PyTuple_GET_SIZE(arrays) != ARRAYS_OF_LAYER)
+        return PyErr_Format(PyExc_ValueError, "%d arrays are needed", ARRAYS_OF_LAYER);
+    while (held < ARRAYS_OF_LAYER &&
+           borrow(&views[held], &length[held], PyTuple_GET_ITEM(arrays, held), WIDTH_OF_LAYER[held], held == CONTRASTS))
+        held++;
+    if (held == ARRAYS_OF_LAYER) {
+        if (layer(views, length, units, contrasts))
+            result = Py_NewRef(Py_None);
+        else
+            PyErr_SetString(PyExc_ValueError, "the arrays do not fit together");
+    }
+    while (held > 0)
+        PyBuffer_Release(&views[--held]);
+    return result;
+}
+
+static PyMethodDef METHODS[] = {
+    {"tally", kernel_tally, METH_VARARGS, TALLY_DOC},
+    {"layer", kernel_layer, METH_VARARGS, LAYER_DOC},
+    {NULL, NULL, 0, NULL},
+};
 
 static PyModuleDef_Slot SLOTS[] = {
 #if PY_VERSION_HEX >= 0x030D0000

@@ -14,7 +14,8 @@ Layout, all integers little-endian:
 The header names every array with its type, shape and place. Nothing in the file is executed or unpickled, and
 what a file claims of itself is checked before memory is set aside for it.
 
-Where the header has an entry ``careful``, a section follows: the adapter of the careful reader, with its
+Where the header has an entry ``hidden``, it is the number of units of a hidden layer, whose arrays are
+there too. Where it has an entry ``careful``, a section follows: the adapter of the careful reader, with its
 length and SHA-256 in that entry. Neither the length nor the checksum above counts it, so that a file
 without it is what it always was, and the fast reader does not read it.
 
@@ -43,6 +44,7 @@ from copytaster.counts import FORMS
 from copytaster.domain import CLASSES, PAIR_BITS, SIGNS, TOKEN_BITS, Domain
 from copytaster.errors import ArtifactError
 from copytaster.features import Lexicons
+from copytaster.hidden import MOST, STEP, Hidden
 from copytaster.model import Model
 
 VERSION = 1
@@ -80,6 +82,8 @@ _DOMAIN_TYPES = {
     "domain_weights": "<f8",
 }
 """Arrays of a model that tells texts out of its domain, all or none of them."""
+_HIDDEN_TYPES = {"hidden_inner": "<f4", "hidden_bias": "<f4", "hidden_outer": "<f8"}
+"""Arrays of a model with hidden units, all or none of them."""
 
 
 class Section(NamedTuple):
@@ -174,10 +178,12 @@ def dump(model: Model) -> bytes:
         domain = model.domain
         parts = (domain.words, domain.pairs, domain.order, domain.weights)
         arrays |= dict(zip(_DOMAIN_TYPES, parts, strict=True))
+    if model.hidden:
+        arrays |= dict(zip(_HIDDEN_TYPES, model.hidden, strict=True))
     body = bytearray()
     table = {}
     for name, array in arrays.items():
-        kind = (_TYPES | _DOMAIN_TYPES)[name]
+        kind = (_TYPES | _DOMAIN_TYPES | _HIDDEN_TYPES)[name]
         data = np.ascontiguousarray(array, kind)
         table[name] = {"type": kind, "shape": list(data.shape), "offset": len(body)}
         body += data.tobytes()
@@ -190,6 +196,7 @@ def dump(model: Model) -> bytes:
             "domain": list(SIGNS) if model.domain else [],
             "arrays": table,
             "manifest": model.manifest,
+            **({"hidden": len(model.hidden.bias)} if model.hidden else {}),
             **({"careful": model.careful.entry()} if model.careful else {}),
         },
         ensure_ascii=True,
@@ -335,7 +342,10 @@ def _build(header: dict[str, Any], body: memoryview) -> Model:
     weighed = _names(header.get("domain", []))
     if not set(weighed) <= set(SIGNS):
         raise _Fault("the model weighs signs that this release does not measure; it was made by a newer one")
-    types = _TYPES | (_DOMAIN_TYPES if weighed else {})
+    units = header.get("hidden", 0)
+    if type(units) is not int or not 0 <= units <= MOST or units % STEP:
+        raise _Fault(f"the number of hidden units is no multiple of {STEP} up to {MOST}")
+    types = _TYPES | (_DOMAIN_TYPES if weighed else {}) | (_HIDDEN_TYPES if units else {})
     if set(header["arrays"]) != set(types):
         raise _Fault("arrays are missing or unknown")
     arrays = {name: _array(name, header["arrays"][name], types[name], body) for name in types}
@@ -349,6 +359,8 @@ def _build(header: dict[str, Any], body: memoryview) -> Model:
         "lexicon_hashes": (entries,),
         "lexicon_fan": (entries,),
         "lexicon_column": (int(arrays["lexicon_fan"].sum(dtype=np.int64)),),
+        **({"hidden_inner": (len(signs) + 4 * len(names), units)} if units else {}),
+        **({"hidden_bias": (units,), "hidden_outer": (units, contrasts)} if units else {}),
     }
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
@@ -365,12 +377,23 @@ def _build(header: dict[str, Any], body: memoryview) -> Model:
         raise _Fault("lexicon entries are out of order")
     if np.bincount((hashes >> np.uint64(48)).astype(np.int64), minlength=1).max() > MAX_ALIKE:
         raise _Fault("lexicon entries are too many or too alike")
-    cues = np.zeros((len(FORMS) + 4 * len(names), contrasts))
-    cues[[FORMS.index(sign) for sign in signs]] = arrays["cues"][: len(signs)]
-    cues[len(FORMS) :] = arrays["cues"][len(signs) :]
+    cues = _by_form(arrays["cues"], signs)
+    hidden = None
+    if units:
+        inner, given, outer = (arrays[name] for name in _HIDDEN_TYPES)
+        hidden = Hidden(_by_form(inner, signs), given, outer)
     lexicons = Lexicons(names, hashes, arrays["lexicon_fan"], column)
     domain = _domain(weighed, *(arrays[name] for name in _DOMAIN_TYPES)) if weighed else None
-    return Model(labels, lexicons, arrays["words"], arrays["scale"], cues, arrays["bias"], manifest, domain)
+    weights = (arrays["words"], arrays["scale"], cues, arrays["bias"])
+    return Model(labels, lexicons, *weights, manifest, domain, hidden)
+
+
+def _by_form(rows: NDArray[Any], signs: tuple[str, ...]) -> NDArray[Any]:
+    """Put rows of weights, of some signs of form and then of lexical cues, where they belong."""
+    found = np.zeros((len(FORMS) + len(rows) - len(signs), rows.shape[1]), rows.dtype)
+    found[[FORMS.index(sign) for sign in signs]] = rows[: len(signs)]
+    found[len(FORMS) :] = rows[len(signs) :]
+    return found
 
 
 def _domain(

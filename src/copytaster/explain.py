@@ -167,7 +167,9 @@ def explain(model: Model, text: str, shift: NDArray[np.float64] | None = None) -
 
     parts = [Part("ngram", name, float(value), tuple(where[name])) for name, value in sums.items()]
     lexical = _lexical_spans(model, tokens, spans)
-    on_cues = model.featurise([text]).cues[0] * (model.cues @ contrast)
+    cues = model.featurise([text]).cues[0]
+    opened, offset = model.hidden.opened(cues) if model.hidden else (0, 0)
+    on_cues = cues * ((model.cues + opened) @ contrast)
     for name, value in zip(model.featurise.cue_names, on_cues, strict=True):
         if value:
             at = () if name in FORMS else tuple(lexical.get(name.split(":")[0], ()))
@@ -175,7 +177,7 @@ def explain(model: Model, text: str, shift: NDArray[np.float64] | None = None) -
     if shift is not None and shift.any():
         parts.append(Part("context", "neighbours", float(shift @ contrast), ()))
     parts.sort(key=lambda part: (-abs(part.contribution), part.view, part.name))
-    bias = float(model.bias @ contrast)
+    bias = float((model.bias + offset) @ contrast)
     log_odds = float(scores[best] - scores[second])
     return Explanation(model.labels[best], model.labels[second], log_odds, bias, tuple(parts))
 

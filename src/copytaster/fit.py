@@ -24,6 +24,8 @@ from copytaster.domain import Domain
 from copytaster.errors import DataError, UsageError
 from copytaster.features import Featuriser, compile_lexicons, read_lexicons
 from copytaster.fit_domain import fit_domain
+from copytaster.fit_hidden import fit_hidden
+from copytaster.hidden import MOST, STEP, Hidden
 from copytaster.labeled import Example, article_groups, digest, folds, label_order
 from copytaster.lbfgs import Vector, minimise
 from copytaster.metrics import evaluate
@@ -61,11 +63,13 @@ class Config:
         It stops where a step lowers the mean loss by less.
     folds : int
         Folds by article, for calibration and the figures of the manifest.
+    hidden : int
+        Units of a hidden layer over the cues, a multiple of 16; worth it where there is much to learn from.
 
     Raises
     ------
     UsageError
-        If `bits` is out of range.
+        If `bits` or `hidden` is out of range.
     """
 
     bits: int = 18
@@ -75,10 +79,13 @@ class Config:
     iterations: int = 20
     tolerance: float = 5e-4
     folds: int = 3
+    hidden: int = 0
 
     def __post_init__(self) -> None:
         if self.bits not in BITS:
             raise UsageError(f"bits must be a whole number from {BITS[0]} to {BITS[-1]}")
+        if self.hidden not in range(0, MOST + 1, STEP):
+            raise UsageError(f"hidden must be a multiple of {STEP}, up to {MOST}")
 
 
 class Rows(NamedTuple):
@@ -177,11 +184,11 @@ def fit(
     fold, by = held_out or Folds(folds(examples, config.folds, seed), "article")
     parts = _parts(texts, targets, fold, config)
     taught = _taught(soft, len(parts.rows), config)
-    scores = _held_out(parts, taught, config)
+    scores = _held_out(parts, taught, config, seed)
     scored = ~np.isnan(scores[:, 0])
     temperature = temperature_of(scores[scored], gold[scored]) if scored.any() else 1.0
     context = context_of(scores / temperature, gold, examples)
-    solution = solve([*chain.from_iterable(parts.rows), *chain.from_iterable(taught)], config)
+    solution = _learn([*chain.from_iterable(parts.rows), *chain.from_iterable(taught)], config, seed)
     manifest = {
         "package": __version__,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -213,7 +220,7 @@ def out_of_fold(examples: Sequence[Example], labels: Sequence[str]) -> NDArray[n
     config = Config()
     targets = np.eye(len(labels))[[labels.index(example.label) for example in examples]]
     parts = _parts([e.text for e in examples], targets, folds(examples, 5, 0), config)
-    return softmax(np.nan_to_num(_held_out(parts, _taught(None, len(parts.rows), config), config)))
+    return softmax(np.nan_to_num(_held_out(parts, _taught(None, len(parts.rows), config), config, 0)))
 
 
 @cache
@@ -276,7 +283,7 @@ def _taught(soft: Soft | None, count: int, config: Config) -> list[list[Rows]]:
     return [_rows([soft.texts[i] for i in some], soft.probabilities[some], config) for some in members]
 
 
-def _held_out(parts: _Parts, taught: list[list[Rows]], config: Config) -> NDArray[np.float64]:
+def _held_out(parts: _Parts, taught: list[list[Rows]], config: Config, seed: int) -> NDArray[np.float64]:
     """Return contrasts, shape (n, K - 1); NaN where the other folds hold fewer than two labels."""
     scores = np.full((sum(map(len, parts.members)), parts.rows[0][0].targets.shape[1] - 1), np.nan)
     for number, members in enumerate(parts.members):
@@ -285,9 +292,21 @@ def _held_out(parts: _Parts, taught: list[list[Rows]], config: Config) -> NDArra
             *chain.from_iterable(taught[:number] + taught[number + 1 :]),
         ]
         if len(_labels_in(others)) > 1:
-            solution = solve(others, config)
+            solution = _learn(others, config, seed)
             scores[members] = np.concatenate([solution.score(rows.features) for rows in parts.rows[number]])
     return scores
+
+
+def _learn(blocks: Sequence[Rows], config: Config, seed: int) -> Solution:
+    """Fit the linear part and, where asked for, hidden units to what that leaves."""
+    solution = solve(blocks, config)
+    if not config.hidden:
+        return solution
+    words = 1 << config.bits
+    cues = [rows.features[:, words:] for rows in blocks]
+    contrasts = [solution.score(rows.features) for rows in blocks]
+    hidden = fit_hidden(cues, contrasts, [rows.targets for rows in blocks], config.hidden, seed)
+    return solution._replace(hidden=hidden)
 
 
 def _labels_in(blocks: Sequence[Rows]) -> NDArray[np.intp]:
@@ -302,14 +321,20 @@ class Solution(NamedTuple):
     ----------
     weights : ndarray of float, shape (2 ** bits + c, K - 1)
     bias : ndarray of float, shape (K - 1,)
+    hidden : Hidden or None
     """
 
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
+    hidden: Hidden | None = None
 
     def score(self, features: sp.csr_matrix) -> NDArray[np.float64]:
         """Return the contrasts of texts, shape (n, K - 1)."""
-        return np.asarray(features @ self.weights + self.bias)
+        scores = np.asarray(features @ self.weights + self.bias)
+        if self.hidden:
+            cues = features[:, -len(self.hidden.inner) :]
+            scores += np.maximum(cues @ self.hidden.inner + self.hidden.bias, 0) @ self.hidden.outer
+        return scores
 
 
 def solve(blocks: Sequence[Rows], config: Config) -> Solution:
@@ -487,4 +512,5 @@ def to_model(
         solution.bias / temperature,
         manifest,
         domain,
+        solution.hidden and solution.hidden._replace(outer=solution.hidden.outer / temperature),
     )

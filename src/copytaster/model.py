@@ -4,8 +4,9 @@ One label (the first) is the reference; every other has a contrast to it. The sc
 
     bias + scale * (sum of the n-gram weights) / sqrt(tokens) + cues . weights
 
-and the probabilities are the softmax of the contrasts (Hastie, Tibshirani, Friedman, *The Elements of
-Statistical Learning*, section 4.4). N-gram weights are small integers, so their sums are exact: the result
+and what the units of a hidden layer over the cues add (`copytaster.hidden`), where there is one; the
+probabilities are the softmax of the contrasts (Hastie, Tibshirani, Friedman, *The Elements of Statistical
+Learning*, section 4.4). N-gram weights are small integers, so their sums are exact: the result
 does not depend on how texts are cut into batches.
 """
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from copytaster.counts import FORMS
 from copytaster.domain import Domain
 from copytaster.features import MAX_CHARS, Featuriser, Lexicons
+from copytaster.hidden import Hidden
 from copytaster.tally import Tallier, Tally
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ class Model:
         What the model is and where it comes from; JSON.
     domain : Domain, optional
         Tells texts unlike the training texts; without, every text is taken for familiar.
+    hidden : Hidden, optional
+        What cues mean together.
 
     Attributes
     ----------
@@ -68,6 +72,7 @@ class Model:
         bias: NDArray[np.float64],
         manifest: dict[str, Any],
         domain: Domain | None = None,
+        hidden: Hidden | None = None,
     ) -> None:
         self.labels = labels
         self.words = words
@@ -76,11 +81,12 @@ class Model:
         self.bias = bias
         self.manifest = manifest
         self.domain = domain
+        self.hidden = hidden
         self.featurise = Featuriser(lexicons)
         forms, lexical = np.split(cues, [len(FORMS)])
         self._forms = np.ascontiguousarray(forms.T)
         self._shift = np.uint64(64 - (len(words) - 1).bit_length())
-        self.tally = Tallier(self.featurise, words, lexical, domain)
+        self.tally = Tallier(self.featurise, words, lexical, domain, hidden)
 
     @property
     def lexicons(self) -> Lexicons:
@@ -115,6 +121,8 @@ class Model:
         forms = tally.forms.T.astype(np.float64, order="C")
         for at, weights in enumerate(self._forms):  # a matrix product would round by the size of the batch
             scores[:, at] += np.einsum("ij,j->i", forms, weights)
+        if self.hidden:
+            scores += self.hidden.contrasts(tally.units, tally.forms)
         return scores
 
     def column(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -26,6 +26,7 @@ from copytaster.counts import (
 from copytaster.domain import READ, Domain
 from copytaster.extras import import_compiled
 from copytaster.features import Features, Featuriser
+from copytaster.hidden import Hidden
 from copytaster.tokens import CLASSES
 
 kernel = import_compiled("_kernel")
@@ -48,6 +49,8 @@ class Tally(NamedTuple):
         Signs of form.
     lexical : ndarray of float64, shape (n, K - 1)
         Sums of lexical cues, weighted.
+    units : ndarray of float32, shape (n, u)
+        See `copytaster.hidden.Hidden.add_lexical`; of a model without hidden units, there are none.
     """
 
     tokens: NDArray[Any]
@@ -55,6 +58,7 @@ class Tally(NamedTuple):
     steps: NDArray[np.int64]
     forms: NDArray[np.float32]
     lexical: NDArray[np.float64]
+    units: NDArray[np.float32]
 
 
 class Tallier:
@@ -68,6 +72,7 @@ class Tallier:
     lexical : ndarray of float64, shape (4 * w, K - 1)
         Weights of lexical cues, in the order of `Featuriser.cue_names`.
     domain : Domain or None
+    hidden : Hidden or None
     """
 
     def __init__(
@@ -76,8 +81,9 @@ class Tallier:
         words: NDArray[np.int8],
         lexical: NDArray[np.float64],
         domain: Domain | None,
+        hidden: Hidden | None,
     ) -> None:
-        self._featurise, self._words, self._domain = featurise, words, domain
+        self._featurise, self._words, self._domain, self._hidden = featurise, words, domain, hidden
         self._lexical = lexical.reshape(CUES_OF_LEXICON, -1, words.shape[1])
         self._shift = np.uint64(64 - (len(words) - 1).bit_length())
 
@@ -89,30 +95,37 @@ class Tallier:
         """Tally texts without the kernel."""
         features = self._featurise(texts)
         steps = self._domain.sums(features) if self._domain else np.zeros(len(texts), np.int64)
+        no_units = np.zeros((len(texts), 0), np.float32)
         return Tally(
             features.counts.tokens,
             self._sums(features),
             steps,
             forms(features.counts),
             _weigh(features.lexical, features.counts.tokens, self._lexical),
+            self._hidden.add_lexical(features.cues) if self._hidden else no_units,
         )
 
     def by_kernel(self, texts: Sequence[str]) -> Tally:
         """Tally texts by the kernel, which has to be there."""
-        counts, weights, steps, lexical = self.count(texts)
-        return Tally(counts.tokens, weights, steps, forms(counts), lexical)
+        counts, weights, steps, lexical, units = self.count(texts)
+        return Tally(counts.tokens, weights, steps, forms(counts), lexical, units)
 
     def count(
         self, texts: Sequence[str]
-    ) -> tuple[Counts, NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
-        """Return what the kernel counts, the sums of weights, the steps, and the sums of lexical cues."""
+    ) -> tuple[Counts, NDArray[np.int32], NDArray[np.int64], NDArray[np.float64], NDArray[np.float32]]:
+        """Return what the kernel counts, and the other parts of a `Tally` but the forms."""
         n, width, contrasts = len(texts), len(self._featurise.lexicons.names), self._words.shape[1]
         ends = np.cumsum((_SINGLE, TOKEN_CLASSES, contrasts))
         rows, steps = np.zeros((n, ends[-1]), np.int32), np.zeros(n, np.int64)
-        lexical = np.zeros((n, contrasts))
-        kernel.tally(texts, width, contrasts, READ, (*self._arrays, rows, steps, lexical))
+        lexical, units = np.zeros((n, contrasts)), np.tile(self._bias, (n, 1))
+        arrays = (*self._arrays, rows, steps, lexical, units)
+        kernel.tally(texts, width, contrasts, len(self._bias), READ, arrays)
         single, classes, weights = np.split(rows, ends[:-1], axis=1)
-        return Counts._make((*single.T, classes)), weights, steps, lexical
+        return Counts._make((*single.T, classes)), weights, steps, lexical, units
+
+    @property
+    def _bias(self) -> NDArray[np.float32]:
+        return self._hidden.bias if self._hidden else np.zeros(0, np.float32)
 
     @cached_property
     def _arrays(self) -> tuple[NDArray[Any], ...]:
@@ -131,6 +144,7 @@ class Tallier:
             (domain.pairs if domain else (), np.uint8),
             (domain.counters if domain else (), np.int64),
             (self._lexical, np.float64),
+            (self._hidden.lexical if self._hidden else (), np.float32),
         )
         return tuple(np.require(array, kind, ("C", "A")) for array, kind in found)
 
