@@ -173,6 +173,11 @@ def ours_cues(train: Sequence[Example], labels: Sequence[str]) -> Predict:
     return alone(fitted(train, word_weight=1e-6))
 
 
+def ours_linear(train: Sequence[Example], labels: Sequence[str]) -> Predict:
+    """Fit our model without hidden units."""
+    return alone(fitted(train, hidden=0))
+
+
 def ours_written(train: Sequence[Example], labels: Sequence[str]) -> Predict:
     """Fit our model to the written articles alone."""
     return alone(fitted([e for e in train if e.source == "written"]))
@@ -207,6 +212,7 @@ SYSTEMS = {
     "ours, real paragraphs alone": ours_real,
     "ours, words alone": ours_words,
     "ours, cues alone": ours_cues,
+    "ours, without hidden units": ours_linear,
     "ours": ours,
     "ours, with neighbours": ours_in_context,
 }

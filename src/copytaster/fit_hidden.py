@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from copytaster.hidden import Hidden
 
 BATCH = 512
-EPOCHS = 6
+EPOCHS = 10
 RATE = 3e-3
 """Step size of the first step, from which it falls to zero in a straight line."""
 DECAY = 0.1

@@ -30,7 +30,8 @@ def strongest(model: Model, number: int) -> dict[str, dict[str, dict[str, float]
 
     The weight of a sign is what one occurrence in a paragraph of `LENGTH` words adds to the log-odds of the
     label against the mean of the others. A model stores no vocabulary; the words looked up are those of the
-    cue lexicons that ship with the package, and may share their weight with another word of the same hash.
+    cue lexicons that ship with the package, and may share their weight with another word of the same hash. What
+    hidden units make of several cues together is not among them.
 
     Parameters
     ----------
@@ -79,6 +80,7 @@ def to_text(model: Model, number: int) -> str:
         ]
         blocks.append([f"What speaks for {one_line(label)}", *rows])
     note = f"Weights: what one occurrence in a paragraph of {LENGTH} words adds to the log-odds of the label."
+    note += " Hidden units weigh cues together besides." if model.hidden else ""
     return "\n\n".join("\n".join(block) for block in [*blocks, *([[note]] if number else [])]) + "\n"
 
 
