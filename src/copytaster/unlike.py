@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from string import ascii_uppercase
+from string import ascii_lowercase, ascii_uppercase, digits
 from textwrap import dedent
 
 FOLDER = Path(__file__).with_name("foreign")
@@ -51,9 +51,9 @@ def code(random: Random, count: int = 400) -> list[str]:
     return [*pieces, *random.sample(lines, min(count // 4, len(lines))), *written * 2]
 
 
-def tables(random: Random, count: int = 300) -> list[str]:
-    """Return tables, records and lists of numbers."""
-    makers = (_bars, _separated, _aligned, _records, _prices)
+def tables(random: Random, count: int = 360) -> list[str]:
+    """Return tables, records, and lists of numbers and of codes."""
+    makers = (_bars, _separated, _aligned, _records, _prices, _codes)
     return [makers[i % len(makers)](random) for i in range(count)]
 
 
@@ -234,6 +234,12 @@ def _records(random: Random) -> str:
     return json.dumps(
         [dict(zip(head, row, strict=True)) for row in body[:3]], indent=random.choice((None, 1))
     )
+
+
+def _codes(random: Random) -> str:
+    letters = ascii_lowercase + digits
+    codes = ["".join(random.choices(letters, k=random.randint(3, 12))) for _ in range(random.randint(1, 30))]
+    return " ".join(codes * random.randint(1, 10))
 
 
 def _prices(random: Random) -> str:
