@@ -174,6 +174,7 @@ _ALNUM = re.compile(r"[^\W_]")
 _ENDED = re.compile(rf"[{SENTENCE_ENDS}][^\w{SENTENCE_ENDS}]*$")
 _SENTENCE_INSIDE = re.compile(r"[.!?](?:(?<=[!?])|(?<=[a-z]{4}\.))[\"”’)]?\s+[A-Z(“\"]")
 _LEAD = re.compile(r"\W*")
+_FIRST_OF_SOME = re.compile(r"[a-z]+(?=[ ,])")
 
 # Verbs that open a request. The first group opens little else; the second are nouns and headline words
 # too, and need a next word that shows somebody is asked; the third take the person to be addressed.
@@ -275,9 +276,11 @@ def is_furniture(text: str) -> bool:
     """Tell whether a line of at most a few hundred characters belongs to the page, not to the article."""
     plain = (_LINK.sub(r"\1", text) if "](" in text else text).strip(_CLOSERS + "[(")
     folded = _folded(plain)
-    if folded in _STOCK or folded.startswith(_STOCK_STARTS):
+    if _may_be_phrase(folded) and (
+        folded in _STOCK or folded.startswith(_STOCK_STARTS) or _LABEL.match(plain) or _CREDIT.match(plain)
+    ):
         return True
-    if _LABEL.match(plain) or _CREDIT.match(plain) or ("@" in text and _HANDLE.match(text)):
+    if "@" in text and _HANDLE.match(text):
         return True
     if text[0] in "![<{" and _MARKUP.fullmatch(text):
         return True
@@ -306,6 +309,12 @@ def is_furniture(text: str) -> bool:
         return False
     words = _WORD.findall(folded)
     return len(words) <= 5 and not _LETTER.isdisjoint(words)
+
+
+def _may_be_phrase(folded: str) -> bool:
+    """Tell by its first word whether a text may begin as a phrase of the site does."""
+    first = _FIRST_OF_SOME.match(folded)
+    return first is None or first[0] in BEGINNINGS
 
 
 def _may_be_row(text: str) -> bool:

@@ -30,8 +30,8 @@ def strongest(model: Model, number: int) -> dict[str, dict[str, dict[str, float]
 
     The weight of a sign is what one occurrence in a paragraph of `LENGTH` words adds to the log-odds of the
     label against the mean of the others. A model stores no vocabulary; the words looked up are those of the
-    cue lexicons that ship with the package, and may share their weight with another word of the same hash. What
-    hidden units make of several cues together is not among them.
+    cue lexicons that ship with the package, and may share their weight with another word of the same hash.
+    What hidden units make of several cues together is not among them.
 
     Parameters
     ----------
