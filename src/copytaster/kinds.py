@@ -64,7 +64,7 @@ _STOCK_STARTS = (
     "this content is not available", "skip to ", "story continues below", "article continues ",
     "advertisement ", "view this email in ", "you are receiving this", "you received this",
     "you're receiving this", "if you no longer wish", "to unsubscribe ", "to unsubscribe,", "unsubscribe ",
-    "unsubscribe:",     "all rights reserved",
+    "unsubscribe:", "all rights reserved",
     "pic.twitter.com/", "©", "(c) 19", "(c) 20", "copyright ",
 )  # fmt: skip
 SHARE = word_set("""

@@ -144,32 +144,11 @@ _HEADS = (
     "Team",
 )  # fmt: skip
 _CELLS = (
-    "North",
-    "South",
-    "East",
-    "West",
-    "Miller",
-    "Okoro",
-    "Lindqvist",
-    "Hansen",
-    "Total",
-    "yes",
-    "no",
-    "n/a",
-    "Chapel",
-    "Mill Lane",
-    "Group A",
-    "Group B",
-    "Reds",
-    "Blues",
-    "Monday",
-    "Friday",
-    "adult",
-    "child",
-    "open",
-    "closed",
-)
-_UNITS = ("kg", "mm", "cm", "m", "km", "l", "ml", "s", "min", "h", "mph", "pts", "V", "GB")  # fmt: skip
+    "North", "South", "East", "West", "Miller", "Okoro", "Lindqvist", "Hansen", "Total", "yes", "no",
+    "n/a", "Chapel", "Mill Lane", "Group A", "Group B", "Reds", "Blues", "Monday", "Friday", "adult",
+    "child", "open", "closed",
+)  # fmt: skip
+_UNITS = ("kg", "mm", "cm", "m", "km", "l", "ml", "s", "min", "h", "mph", "pts", "V", "GB")
 
 
 def _number(random: Random) -> str:
