@@ -1,6 +1,7 @@
 """The hidden layer: what it learns, and that it is stored and explained like the rest."""
 
 import json
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -62,6 +63,21 @@ def test_it_is_stored_to_the_last_bit(tmp_path):
     found = load(tmp_path / "a.copytaster")
     assert found.decision_function(TEXTS).tobytes() == model.decision_function(TEXTS).tobytes()
     assert not np.array_equal(model.decision_function(TEXTS), random_model().decision_function(TEXTS))
+
+
+def test_arrays_may_stand_anywhere_in_the_file(tmp_path):
+    model = random_model(units=48)
+    data = artifact.dump(model)
+    size = int.from_bytes(data[16:24], "little")
+    header = json.loads(data[64 : 64 + size])
+    body = data[64 + size :] + b"\0" + model.hidden.outer.astype("<f8").tobytes()
+    header["arrays"]["hidden_outer"]["offset"] = len(data) - 64 - size + 1
+    text = json.dumps(header).encode()
+    rest = text + b" " * (-len(text) % 64) + body
+    front = data[:16] + np.array([len(rest) - len(body), 64 + len(rest)], "<u8").tobytes()
+    path = tmp_path / "a.copytaster"
+    path.write_bytes(front + sha256(front + rest).digest() + rest)
+    assert load(path).decision_function(TEXTS).tobytes() == model.decision_function(TEXTS).tobytes()
 
 
 @pytest.mark.parametrize("units", [8, 1 << 20, "48", 32, 0, None, True])

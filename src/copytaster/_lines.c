@@ -386,7 +386,9 @@ static inline int find_out(const int width, const Text *text, const Line *line, 
     if (running < 0 || sentence < 0)
         return -1;
     const int what = running ? RUNNING : sentence ? BODY : unended(width, text, line, words);
-    const int glued = what == UNSURE ? 0 : is_glued(width, text, line, words);
+    if (what < 0 || what == UNSURE)
+        return what;
+    const int glued = is_glued(width, text, line, words);
     return glued < 0 ? -1 : glued ? UNSURE : what;
 }
 

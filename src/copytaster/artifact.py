@@ -381,11 +381,16 @@ def _build(header: dict[str, Any], body: memoryview) -> Model:
     hidden = None
     if units:
         inner, given, outer = (arrays[name] for name in _HIDDEN_TYPES)
-        hidden = Hidden(_by_form(inner, signs), given, outer)
+        hidden = Hidden(*(_native(array) for array in (_by_form(inner, signs), given, outer)))
     lexicons = Lexicons(names, hashes, arrays["lexicon_fan"], column)
     domain = _domain(weighed, *(arrays[name] for name in _DOMAIN_TYPES)) if weighed else None
     weights = (arrays["words"], arrays["scale"], cues, arrays["bias"])
     return Model(labels, lexicons, *weights, manifest, domain, hidden)
+
+
+def _native(array: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers as this machine and the kernel take them, wherever in the file they stood."""
+    return np.require(array, array.dtype.newbyteorder("="), ("C", "A"))
 
 
 def _by_form(rows: NDArray[Any], signs: tuple[str, ...]) -> NDArray[Any]:

@@ -57,14 +57,14 @@ _STOCK = _phrases("""
     contact us, about us, about, faq, sitemap, advertise with us, newsletter, rss, loading, please wait
     image, photo, photos, video, videos, audio, getty images, image caption, image source, media caption
     file photo, view in browser, view this email in your browser, unsubscribe, manage preferences, embed
-    tweet, end of story, ends
+    tweet, end of story, ends, to unsubscribe
 """)
 _STOCK_STARTS = (
     "your browser does not support", "please enable javascript", "javascript is ", "this video can",
     "this content is not available", "skip to ", "story continues below", "article continues ",
     "advertisement ", "view this email in ", "you are receiving this", "you received this",
-    "you're receiving this", "if you no longer wish", "to unsubscribe ", "to unsubscribe,", "unsubscribe ",
-    "unsubscribe:", "all rights reserved",
+    "you're receiving this", "if you no longer wish", "to unsubscribe ", "to unsubscribe,",
+    "to unsubscribe:", "unsubscribe", "all rights reserved",
     "pic.twitter.com/", "©", "(c) 19", "(c) 20", "copyright ",
 )  # fmt: skip
 SHARE = word_set("""
@@ -125,7 +125,7 @@ def _beginnings() -> dict[str, frozenset[str] | None]:
     found: dict[str, set[str]] = {first: set() for first in (*SUSPECTS, "cc")}
     for phrase in (*_STOCK, *_STOCK_STARTS):
         first, *others = phrase.split()
-        found.setdefault(first, set()).update(word.strip(",") for word in others[:1])
+        found.setdefault(first, set()).update(word.strip(",:") for word in others[:1])
     for first in _CREDITED_WORK:
         for form in (first, first + "s"):
             found.setdefault(form, set()).update(("by", "credit", "credits", "courtesy", "in"))
@@ -136,7 +136,8 @@ def _beginnings() -> dict[str, frozenset[str] | None]:
     counted = SHARE | _META
     for first in counted:
         found.setdefault(first, set()).update(counted)
-    any_word = ("advertisement", "unsubscribe", "copyright", "related", "additional")
+    any_word = ["advertisement", "copyright", "related", "additional"]
+    any_word += ["unsubscribe", "unsubscribed", "unsubscribes", "unsubscriber", "unsubscribers"]
     return {**{first: frozenset(second) for first, second in found.items()}, **dict.fromkeys(any_word)}
 
 
