@@ -14,6 +14,7 @@ from copytaster.explain import explain
 from copytaster.fit import Config, fit
 from copytaster.hidden import STEP
 from copytaster.labeled import Example
+from copytaster.sklearn import ParagraphClassifier
 
 TEXTS = ["Please sign the petition, the mayor said.", "“You must sign,” they said. We must!", "", "12 km"]
 
@@ -42,6 +43,16 @@ def test_units_learn_what_no_sum_over_cues_can_say():
     config = {"word_weight": 1e-6, "iterations": 60}
     assert right(fit(examples, config=Config(**config)), examples) < 0.8
     assert right(fit(examples * 8, config=Config(**config, hidden=32)), examples) == 1
+
+
+def test_the_estimator_has_them_too():
+    examples = exclusive() * 8
+    texts, labels = [example.text for example in examples], [example.label for example in examples]
+    config = {"bits": 10, "word_weight": 1e-6, "iterations": 60}
+    assert ParagraphClassifier(**config).fit(texts, labels).score(texts, labels) < 0.8
+    assert ParagraphClassifier(**config, hidden=32).fit(texts, labels).score(texts, labels) == 1
+    with pytest.raises(ValueError, match="hidden is a multiple of 16"):
+        ParagraphClassifier(hidden=5).fit(texts, labels)
 
 
 def test_fit_is_the_same_each_time():

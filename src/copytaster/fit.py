@@ -188,7 +188,7 @@ def fit(
     scored = ~np.isnan(scores[:, 0])
     temperature = temperature_of(scores[scored], gold[scored]) if scored.any() else 1.0
     context = context_of(scores / temperature, gold, examples)
-    solution = _learn([*chain.from_iterable(parts.rows), *chain.from_iterable(taught)], config, seed)
+    solution = learn([*chain.from_iterable(parts.rows), *chain.from_iterable(taught)], config, seed)
     manifest = {
         "package": __version__,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -292,12 +292,12 @@ def _held_out(parts: _Parts, taught: list[list[Rows]], config: Config, seed: int
             *chain.from_iterable(taught[:number] + taught[number + 1 :]),
         ]
         if len(_labels_in(others)) > 1:
-            solution = _learn(others, config, seed)
+            solution = learn(others, config, seed)
             scores[members] = np.concatenate([solution.score(rows.features) for rows in parts.rows[number]])
     return scores
 
 
-def _learn(blocks: Sequence[Rows], config: Config, seed: int) -> Solution:
+def learn(blocks: Sequence[Rows], config: Config, seed: int) -> Solution:
     """Fit the linear part and, where asked for, hidden units to what that leaves."""
     solution = solve(blocks, config)
     if not config.hidden:

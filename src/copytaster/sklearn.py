@@ -22,7 +22,8 @@ from sklearn.utils.validation import (
 
 from copytaster import __version__
 from copytaster.counts import FORMS
-from copytaster.fit import BITS, Config, Rows, featurise, featuriser, solve, to_model
+from copytaster.fit import BITS, Config, Rows, featurise, featuriser, learn, to_model
+from copytaster.hidden import MOST, STEP
 
 VIEWS = ("both", "words", "cues")
 
@@ -54,6 +55,12 @@ def _check_bits(bits: Any) -> int:
     if not isinstance(bits, (int, np.integer)) or bits not in BITS:
         raise ValueError(f"bits is a whole number from {BITS[0]} to {BITS[-1]}, not {bits!r}")
     return int(bits)
+
+
+def _check_hidden(units: Any) -> int:
+    if not isinstance(units, (int, np.integer)) or units not in range(0, MOST + 1, STEP):
+        raise ValueError(f"hidden is a multiple of {STEP}, up to {MOST}, not {units!r}")
+    return int(units)
 
 
 class _TakesTexts:
@@ -189,6 +196,8 @@ class ParagraphClassifier(_TakesTexts, ClassifierMixin, BaseEstimator):  # type:
         Most steps of the solver.
     tolerance : float, default 5e-4
         The solver stops where a step lowers the mean loss by less; 0 or more.
+    hidden : int, default 0
+        Units of a hidden layer over the cues, a multiple of 16 up to 1,024; the same ones each time.
 
     Attributes
     ----------
@@ -214,6 +223,7 @@ class ParagraphClassifier(_TakesTexts, ClassifierMixin, BaseEstimator):  # type:
         cue_weight: float = Config.cue_weight,
         iterations: int = Config.iterations,
         tolerance: float = Config.tolerance,
+        hidden: int = Config.hidden,
     ) -> None:
         self.bits = bits
         self.inverse_regularisation = inverse_regularisation
@@ -221,6 +231,7 @@ class ParagraphClassifier(_TakesTexts, ClassifierMixin, BaseEstimator):  # type:
         self.cue_weight = cue_weight
         self.iterations = iterations
         self.tolerance = tolerance
+        self.hidden = hidden
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> ParagraphClassifier:
         """Fit the model.
@@ -254,7 +265,7 @@ class ParagraphClassifier(_TakesTexts, ClassifierMixin, BaseEstimator):  # type:
         if len(classes) < 2:
             raise ValueError(f"at least two classes are needed, the data has {len(classes)} class")
         features = featurise([texts[i] for i in used.tolist()], config.bits)
-        solution = solve([Rows(features, np.eye(len(classes))[gold] * weights[used, None])], config)
+        solution = learn([Rows(features, np.eye(len(classes))[gold] * weights[used, None])], config, 0)
         manifest = {"package": __version__, "config": self.get_params()}
         self.classes_ = classes
         self.model_ = to_model(tuple(map(str, classes.tolist())), solution, 1.0, manifest)
@@ -308,4 +319,5 @@ class ParagraphClassifier(_TakesTexts, ClassifierMixin, BaseEstimator):  # type:
             cue_weight=self.cue_weight,
             iterations=self.iterations,
             tolerance=self.tolerance,
+            hidden=_check_hidden(self.hidden),
         )
