@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -151,25 +151,21 @@ _CELLS = (
 _UNITS = ("kg", "mm", "cm", "m", "km", "l", "ml", "s", "min", "h", "mph", "pts", "V", "GB")
 
 
+_NUMBERS: tuple[Callable[[Random], str], ...] = (
+    lambda random: f"{random.randint(0, 99)}",
+    lambda random: f"{random.randint(1000, 99999):,}",
+    lambda random: f"{random.uniform(0, 100):.1f}%",
+    lambda random: f"${random.uniform(1, 900):.2f}",
+    lambda random: f"{random.randint(1990, 2030)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}",
+    lambda random: f"{random.uniform(0, 200):.{random.randint(1, 4)}f}",
+    lambda random: f"{random.randint(0, 23):02}:{random.randint(0, 59):02}",
+    lambda random: f"{random.uniform(0, 99):.{random.randint(0, 1)}f} {random.choice(_UNITS)}",
+    lambda random: f"{random.uniform(-9, 9):+.2f}",
+)
+
+
 def _number(random: Random) -> str:
-    kind = random.randrange(9)
-    if kind == 0:
-        return f"{random.randint(0, 99)}"
-    if kind == 1:
-        return f"{random.randint(1000, 99999):,}"
-    if kind == 2:
-        return f"{random.uniform(0, 100):.1f}%"
-    if kind == 3:
-        return f"${random.uniform(1, 900):.2f}"
-    if kind == 4:
-        return f"{random.randint(1990, 2030)}-{random.randint(1, 12):02}-{random.randint(1, 28):02}"
-    if kind == 5:
-        return f"{random.uniform(0, 200):.{random.randint(1, 4)}f}"
-    if kind == 6:
-        return f"{random.randint(0, 23):02}:{random.randint(0, 59):02}"
-    if kind == 7:
-        return f"{random.uniform(0, 99):.{random.randint(0, 1)}f} {random.choice(_UNITS)}"
-    return f"{random.uniform(-9, 9):+.2f}"
+    return random.choice(_NUMBERS)(random)
 
 
 def _cell(random: Random) -> str:
@@ -223,18 +219,9 @@ def _codes(random: Random) -> str:
 
 def _prices(random: Random) -> str:
     ranked = random.random() < 0.3
-
-    def lead(number: int) -> tuple[str, ...]:
-        return (f"{number}.", _number(random)) if ranked else ()
-
-    return "\n".join(
-        " ".join(
-            (
-                *lead(number),
-                *random.sample(_CELLS, 2),
-                random.choice((".....", "-", ":", "")),
-                _number(random),
-            )
-        )
-        for number in range(1, random.randint(4, 9))
-    )
+    lines = []
+    for number in range(1, random.randint(4, 9)):
+        rank = [f"{number}.", _number(random)] if ranked else []
+        name = random.sample(_CELLS, 2)
+        lines.append(" ".join((*rank, *name, random.choice((".....", "-", ":", "")), _number(random))))
+    return "\n".join(lines)
