@@ -23,7 +23,7 @@ from copytaster.labeled import Example, folds, read_labeled, select
 from copytaster.model import Model
 from copytaster.output import reserved
 
-WRITTEN = 7.0
+WRITTEN = 6.0
 """Weight of a written paragraph, against 1 for a real one: few texts stand for many kinds."""
 HARD = 0.6
 """Weight of a labelled paragraph that was borderline for its annotator."""

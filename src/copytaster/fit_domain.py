@@ -35,7 +35,7 @@ MOST = 30_000
 """Training texts that the tables are made from."""
 SAMPLE = 5_000
 """Training texts that the border is drawn by."""
-FULL = (0.06, 0.25)
+FULL = (0.07, 0.25)
 """At most these shares of the tables of words and pairs are filled, so that few are known by chance."""
 LEAST = 6
 """A training text of fewer words says little of prose; it is left out, unless most are so short."""
