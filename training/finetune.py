@@ -7,7 +7,9 @@ With one seed, one machine and one version of the libraries the result is the sa
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence, Sized
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,21 +46,25 @@ def tokenise(texts: list[str]) -> list[list[int]]:
     return [found.ids for found in tokenizer.encode_batch(texts)]
 
 
-def pad(tokens: list[list[int]], rows) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return some texts as a matrix, and which of its cells are theirs."""
-    length = max(len(tokens[i]) for i in rows)
-    matrix, mask = torch.zeros(len(rows), length, dtype=torch.long), torch.zeros(len(rows), length)
-    for row, i in enumerate(rows):
-        matrix[row, : len(tokens[i])] = torch.tensor(tokens[i])
-        mask[row, : len(tokens[i])] = 1
-    return matrix.to(DEVICE), mask.to(DEVICE)
+def pad(items: Sequence[Sequence[int] | torch.Tensor], rows) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return some items, tokens or their states, as one tensor, and which of its places are theirs."""
+    some = [torch.as_tensor(items[i]) for i in rows]
+    filled = torch.nn.utils.rnn.pad_sequence(some, batch_first=True)
+    mask = torch.nn.utils.rnn.pad_sequence([torch.ones(len(item)) for item in some], batch_first=True)
+    return filled.to(DEVICE), mask.to(DEVICE)
 
 
-def shuffled(tokens: list[list[int]], size: int, random: np.random.Generator) -> list[list[int]]:
-    """Return batches of texts of like length, in random order."""
-    order, found = random.permutation(len(tokens)), []
+def by_length(items: Sequence[Sized], size: int) -> list[list[int]]:
+    """Return batches of items, shortest first."""
+    order = sorted(range(len(items)), key=lambda i: len(items[i]))
+    return [order[at : at + size] for at in range(0, len(order), size)]
+
+
+def shuffled(items: Sequence[Sized], size: int, random: np.random.Generator) -> list[list[int]]:
+    """Return batches of items of like length, in random order."""
+    order, found = random.permutation(len(items)), []
     for at in range(0, len(order), size * 50):
-        block = sorted(order[at : at + size * 50].tolist(), key=lambda i: len(tokens[i]))
+        block = sorted(order[at : at + size * 50].tolist(), key=lambda i: len(items[i]))
         found += [block[i : i + size] for i in range(0, len(block), size)]
     return [found[i] for i in random.permutation(len(found))]
 
@@ -79,37 +85,69 @@ def train(
     say : callable
         Told of progress.
     """
-    s = SETTINGS
     torch.manual_seed(seed)
-    random = np.random.default_rng(seed)
     net = Net(targets.shape[1])
     base = {name: torch.from_numpy(array.copy()) for name, array in minilm.read_weights().items()}
     net.m.load_state_dict(base, strict=False)
     net.m.embeddings.requires_grad_(False)
-    net.to(DEVICE).train()
-    tokens = tokenise(texts)
+    body = [p for p in net.m.parameters() if p.requires_grad]
+    groups = [
+        {"params": body, "lr": SETTINGS["rate"]},
+        {"params": net.h.parameters(), "lr": 10 * SETTINGS["rate"]},
+    ]
+    tune(net, groups, tokenise(texts), targets, weights, SETTINGS, seed, say)
+    return net
+
+
+def tune(
+    net: torch.nn.Module,
+    groups: list[dict[str, Any]],
+    items: Sequence[Sequence[int] | torch.Tensor],
+    targets: np.ndarray,
+    weights: np.ndarray,
+    settings: dict[str, float],
+    seed: int = 0,
+    say=lambda line: None,
+) -> None:
+    """Tune a model that takes what `pad` gives.
+
+    Parameters
+    ----------
+    net : Module
+    groups : list of dict
+        Its parameters that are tuned and their step sizes, as an optimiser of PyTorch takes them.
+    items : sequence
+        One a text.
+    targets, weights, seed, say
+        See `train`.
+    settings : dict
+        As `SETTINGS`.
+    """
+    s = settings
+    random = np.random.default_rng(seed)
     smooth = (1 - s["smoothing"]) * targets + s["smoothing"] / targets.shape[1]
     aims, shares = (torch.tensor(array, dtype=torch.float32).to(DEVICE) for array in (smooth, weights))
-    body = [p for p in net.m.parameters() if p.requires_grad]
-    groups = [{"params": body, "lr": s["rate"]}, {"params": net.h.parameters(), "lr": 10 * s["rate"]}]
+    net.to(DEVICE).train()
     optimiser = torch.optim.AdamW(groups, weight_decay=s["decay"])
-    steps = s["epochs"] * math.ceil(len(texts) / s["batch"])
+    tuned = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    steps = s["epochs"] * math.ceil(len(items) / s["batch"])
     first = steps * s["warm_up"]
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min((step + 1) / first, max(0.0, (steps - step) / (steps - first)))
     )
     for epoch in range(s["epochs"]):
-        for rows in shuffled(tokens, s["batch"], random):
+        for number, rows in enumerate(shuffled(items, s["batch"], random), 1):
             with torch.autocast(DEVICE, dtype=torch.bfloat16):
-                scores = net(*pad(tokens, rows))
+                scores = net(*pad(items, rows))
             loss = torch.nn.functional.cross_entropy(scores.float(), aims[rows], reduction="none")
             optimiser.zero_grad(set_to_none=True)
             (loss * shares[rows]).mean().backward()
-            torch.nn.utils.clip_grad_norm_([*body, *net.h.parameters()], 1.0)
+            torch.nn.utils.clip_grad_norm_(tuned, 1.0)
             optimiser.step()
             schedule.step()
+            if number % 100 == 0:
+                say(f"{number * s['batch']:,} of {len(items):,} texts, loss {loss.mean().item():.3f}")
         say(f"epoch {epoch + 1} of {s['epochs']}")
-    return net
 
 
 @torch.inference_mode()
@@ -117,10 +155,8 @@ def predict(net: Net, texts: list[str], size: int = 64) -> np.ndarray:
     """Return the logits of texts, shape (n, K)."""
     net.eval()
     tokens = tokenise(texts)
-    order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
     found = np.zeros((len(texts), net.h.out_features))
-    for at in range(0, len(order), size):
-        rows = order[at : at + size]
+    for rows in by_length(tokens, size):
         found[rows] = net(*pad(tokens, rows)).float().cpu().numpy()
     return found
 

